@@ -1,0 +1,196 @@
+// Package account is the embedded cloud's RAM and the state behind its STS: one account's users, roles and policies, its
+// access keys and the temporary credentials of its roles. It decides every authorization in the cloud.
+package account
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// An Identity is who signs a request.
+type Identity struct {
+	// ARN is acs:ram::<account>:user/<name> or acs:ram::<account>:assumed-role/<role>/<session>.
+	ARN string
+	// AccountID owns the identity.
+	AccountID string
+	// RoleName is the assumed role, empty for a user.
+	RoleName string
+	// AccessKeyID, Secret and Token are the keys that it signs with; Token is empty for a user.
+	AccessKeyID, Secret, Token string
+	// Expires is when temporary keys end; zero for a user's keys.
+	Expires time.Time
+}
+
+// Errors of a Directory, to be told apart with errors.Is.
+var (
+	// ErrNoSuchKey: no identity has the access key.
+	ErrNoSuchKey = errors.New("no such access key")
+	// ErrNoSuchRole: the role does not exist.
+	ErrNoSuchRole = errors.New("no such role")
+	// ErrNotTrusted: the role's trust policy does not name the caller.
+	ErrNotTrusted = errors.New("the role does not trust the caller")
+)
+
+// A Directory is one account. Its methods are safe for concurrent use.
+type Directory struct {
+	id string
+
+	mu    sync.RWMutex
+	users map[string][]Policy
+	roles map[string]role
+	keys  map[string]Identity
+}
+
+type role struct {
+	trust       Policy
+	permissions []Policy
+}
+
+// New returns an account without users and roles. The id has 16 digits.
+func New(id string) *Directory {
+	return &Directory{id: id, users: map[string][]Policy{}, roles: map[string]role{}, keys: map[string]Identity{}}
+}
+
+// ID is the account's id.
+func (d *Directory) ID() string { return d.id }
+
+// PutUser creates or replaces a RAM user and returns new long-term keys of it. The user's earlier keys stay valid.
+func (d *Directory) PutUser(name string, permissions ...Policy) Identity {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.users[name] = permissions
+	identity := Identity{
+		ARN:         fmt.Sprintf("acs:ram::%s:user/%s", d.id, name),
+		AccountID:   d.id,
+		AccessKeyID: "LTAI-LOCAL-" + random(12),
+		Secret:      random(30),
+	}
+	d.keys[identity.AccessKeyID] = identity
+	return identity
+}
+
+// PutRole creates or replaces a role with its trust policy and its permissions. Credentials that were issued for the
+// role follow its new permissions.
+func (d *Directory) PutRole(name string, trust Policy, permissions ...Policy) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.roles[strings.ToLower(name)] = role{trust: trust, permissions: permissions}
+}
+
+// DeleteRole removes a role; credentials that were issued for it are no longer allowed anything.
+func (d *Directory) DeleteRole(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.roles, strings.ToLower(name))
+}
+
+// RoleARN is the ARN of a role of this account, whether or not it exists.
+func (d *Directory) RoleARN(name string) string {
+	return fmt.Sprintf("acs:ram::%s:role/%s", d.id, strings.ToLower(name))
+}
+
+// AssumeByService issues temporary credentials of a role to an Alibaba Cloud service such as "fc.aliyuncs.com", if the
+// role's trust policy names it. Errors: ErrNoSuchRole, ErrNotTrusted.
+func (d *Directory) AssumeByService(service, roleName, session string, duration time.Duration) (Identity, error) {
+	return d.assume(roleName, session, duration, func(p Principal) bool { return contains(p.Service, service) })
+}
+
+// AssumeByIdentity issues temporary credentials of a role to a user or role, if the trust policy names its account's root
+// or itself. That the caller may call sts:AssumeRole is the caller's to check. Errors: ErrNoSuchRole, ErrNotTrusted.
+func (d *Directory) AssumeByIdentity(caller Identity, roleName, session string, duration time.Duration) (Identity, error) {
+	return d.assume(roleName, session, duration, func(p Principal) bool {
+		return contains(p.RAM, fmt.Sprintf("acs:ram::%s:root", caller.AccountID)) || contains(p.RAM, caller.ARN)
+	})
+}
+
+func (d *Directory) assume(roleName, session string, duration time.Duration, trusted func(Principal) bool) (Identity, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r, ok := d.roles[strings.ToLower(roleName)]
+	if !ok {
+		return Identity{}, fmt.Errorf("assume role %s: %w", roleName, ErrNoSuchRole)
+	}
+	for _, s := range r.trust.Statement {
+		if s.Effect != "Allow" || s.Principal == nil || !anyMatch(s.Action, "sts:AssumeRole", true) || !trusted(*s.Principal) {
+			continue
+		}
+		identity := Identity{
+			ARN:         fmt.Sprintf("acs:ram::%s:assumed-role/%s/%s", d.id, strings.ToLower(roleName), session),
+			AccountID:   d.id,
+			RoleName:    strings.ToLower(roleName),
+			AccessKeyID: "STS.LOCAL" + random(16),
+			Secret:      random(30),
+			Token:       "LOCALTOKEN" + random(80),
+			Expires:     time.Now().Add(duration),
+		}
+		d.keys[identity.AccessKeyID] = identity
+		return identity, nil
+	}
+	return Identity{}, fmt.Errorf("assume role %s: %w", roleName, ErrNotTrusted)
+}
+
+// Lookup finds the identity of an access key, expired or not: the service checks the token and its expiry, because each
+// reports them in its own words. Error: ErrNoSuchKey.
+func (d *Directory) Lookup(accessKeyID string) (Identity, error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	identity, ok := d.keys[accessKeyID]
+	if !ok {
+		return Identity{}, fmt.Errorf("look up access key: %w", ErrNoSuchKey)
+	}
+	return identity, nil
+}
+
+// Expire makes the temporary keys of an identity expire now.
+func (d *Directory) Expire(accessKeyID string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if identity, ok := d.keys[accessKeyID]; ok && identity.Token != "" {
+		identity.Expires = time.Now()
+		d.keys[accessKeyID] = identity
+	}
+}
+
+// Allowed decides whether the identity may do the action on the resource, given the request's condition keys: a Deny
+// wins, and what no statement allows is denied.
+func (d *Directory) Allowed(identity Identity, action, resource string, context map[string]string) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	permissions := d.permissions(identity)
+	allowed := false
+	for _, p := range permissions {
+		for _, s := range p.Statement {
+			if !s.matches(action, resource, context) {
+				continue
+			}
+			if s.Effect == "Deny" {
+				return false
+			}
+			allowed = true
+		}
+	}
+	return allowed
+}
+
+func (d *Directory) permissions(identity Identity) []Policy {
+	if identity.RoleName != "" {
+		return d.roles[identity.RoleName].permissions
+	}
+	return d.users[identity.ARN[strings.LastIndexByte(identity.ARN, '/')+1:]]
+}
+
+// Administrator is the policy that allows everything.
+func Administrator() Policy {
+	return Policy{Version: "1", Statement: []Statement{{Effect: "Allow", Action: Strings{"*"}, Resource: Strings{"*"}}}}
+}
+
+func random(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails, see crypto/rand
+	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b)[:n]
+}

@@ -1,0 +1,17 @@
+package account
+
+// IssuedToken tells whether the security token was issued to any identity of this account, expired or not: a service
+// tells a token that it never saw from one that belongs to another access key.
+func (d *Directory) IssuedToken(token string) bool {
+	if token == "" {
+		return false
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, identity := range d.keys {
+		if identity.Token == token {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,118 @@
+// Package ossd is the embedded cloud's Object Storage Service: buckets and objects in memory behind OSS's own wire
+// format, with its signatures (V1 and V4), its security tokens, RAM's decisions and OSS's documented errors.
+//
+// What it holds to, and what it leaves out, follows OSS's published reference. Where the reference is silent the code
+// says "Guess:". It has no multipart uploads, no copies, no lifecycle and one version per object; a request for any of
+// them is answered NotImplemented, never silently taken for something else.
+package ossd
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+
+	"imageferry/internal/localcloud/account"
+	"imageferry/internal/localcloud/trace"
+)
+
+// A Server is the OSS of one region, seen through that region's endpoint. It also knows buckets of other regions, to
+// refuse them as OSS does. It is an http.Handler, keeps everything in memory and is safe for concurrent use. Like OSS it
+// is strongly consistent: a call that begins after another one was answered sees what that one did, listings included.
+type Server struct {
+	region  string
+	dir     *account.Directory
+	tap     *trace.Tap
+	log     *slog.Logger
+	maxBody int // MaxBody, in bytes
+
+	mu      sync.RWMutex
+	buckets map[string]*bucket
+
+	notices notices
+}
+
+// New returns an OSS without buckets for the region, such as "cn-hangzhou". The directory decides who may do what, and
+// every call passes the tap. A nil logger discards.
+func New(region string, dir *account.Directory, tap *trace.Tap, log *slog.Logger) *Server {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Server{region: region, dir: dir, tap: tap, log: log, maxBody: MaxBody, buckets: map[string]*bucket{}}
+}
+
+// ServeHTTP answers one call. Requests are addressed as OSS requires, by virtual host (bucket.endpoint/key), and on an IP
+// address or localhost, where no virtual host can exist, by path (/bucket/key).
+func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	r := s.receive(hr)
+	a, cut := s.call(hr.Context(), r)
+	if cut {
+		abort(w)
+		return
+	}
+	a.writeTo(w, r)
+}
+
+// call takes a request through the whole pipeline and reports whether its connection is to be cut instead of answered.
+// A caller that went away does not stop its call: on a real network it would not, either.
+func (s *Server) call(ctx context.Context, r *request) (a answer, cut bool) {
+	call, fault := s.tap.Begin(ctx, trace.Call{
+		Service:   "oss",
+		Action:    r.op.action,
+		Resource:  s.resource(r),
+		Principal: r.identity.ARN,
+		RequestID: r.id,
+	})
+	var failure *Error
+	switch {
+	case fault.Refuse != nil:
+		failure = &Error{Status: fault.Refuse.Status, Code: fault.Refuse.Code, Message: fault.Refuse.Message}
+	case fault.Cut == trace.CutBefore:
+		cut = true
+	default:
+		a, failure = s.perform(r)
+		call.Applied = failure == nil
+		cut = fault.Cut == trace.CutAfter
+	}
+	if failure != nil {
+		a = failure.answer(r)
+		call.Code = failure.Code
+	}
+	if call.Applied && fault.Mangle != nil {
+		a.status, a.body = fault.Mangle(a.status, a.body)
+	}
+	if !cut {
+		call.Status = a.status
+	}
+	s.tap.End(ctx, call, fault)
+	s.log.Debug("oss call", "action", call.Action, "resource", call.Resource, "principal", call.Principal,
+		"status", call.Status, "code", call.Code, "fault", call.Fault, "requestId", call.RequestID)
+	if r.created != nil {
+		s.notices.send(*r.created)
+	}
+	return a, cut
+}
+
+// perform authorises the request and applies it.
+func (s *Server) perform(r *request) (answer, *Error) {
+	if r.problem != nil {
+		return answer{}, r.problem
+	}
+	if err := s.authorise(r); err != nil {
+		return answer{}, err
+	}
+	return r.op.apply(s, r)
+}
+
+// abort closes the connection without an answer. The peer of a TCP connection sees a reset, as when a network breaks.
+func abort(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // the server's own way to close a connection that cannot be taken over
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
