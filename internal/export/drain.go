@@ -1,0 +1,157 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"imageferry/internal/manifest"
+)
+
+// Drain works the queue: what is due, oldest first, and what an invocation left behind when it died. While a hold lasts it
+// sends one probe, and goes on with the others only if ECS accepts that.
+func (f *Ferry) Drain(ctx context.Context) (Round, error) {
+	d := &drain{Ferry: f, round: Round{Action: "drain"}, done: map[exportKey]bool{}}
+	hold, err := f.index.Hold(ctx)
+	if err != nil {
+		return d.round, fmt.Errorf("drain queue: %w", err)
+	}
+	d.round.Held = hold
+	err = d.run(ctx)
+	if err != nil {
+		err = fmt.Errorf("drain queue: %w", err)
+	}
+	return d.round, err
+}
+
+type exportKey struct {
+	destination manifest.Destination
+	imageID     string
+}
+
+// A drain is one walk through the queue.
+type drain struct {
+	*Ferry
+	round Round
+	done  map[exportKey]bool
+}
+
+func (d *drain) run(ctx context.Context) error {
+	var after manifest.Marker
+	empty := true
+	for {
+		markers, more, err := d.index.Queued(ctx, after)
+		if err != nil {
+			return err
+		}
+		empty = empty && len(markers) == 0
+		for _, group := range byExport(markers) {
+			if group[0].Due.After(d.now()) {
+				return nil // and so are all after it
+			}
+			if group[0].Destination.Region != d.settings.Destination.Region || d.done[keyOf(group[0])] {
+				continue
+			}
+			if !d.hasTime(ctx) {
+				d.round.Incomplete = true
+				return nil
+			}
+			if stop, err := d.one(ctx, group); stop || err != nil {
+				return err
+			}
+		}
+		if !more {
+			break
+		}
+		after = markers[len(markers)-1]
+	}
+	if empty && d.round.Held != nil {
+		d.release(ctx)
+	}
+	return nil
+}
+
+// one works one export, and tells whether the walk ends here.
+func (d *drain) one(ctx context.Context, group []manifest.Marker) (stop bool, err error) {
+	d.done[keyOf(group[0])] = true
+	d.round.Seen++
+	r, worked, err := d.work(ctx, group)
+	if err != nil {
+		return false, d.skipOver(group[0], err)
+	}
+	if !worked {
+		return false, nil
+	}
+	d.round.Results = append(d.round.Results, r)
+	if class := reasons[r.Reason].Class; r.State == manifest.Queued && (class == Shared || class == Quota) {
+		hold, err := d.index.Hold(ctx)
+		d.round.Held = hold
+		return true, err
+	}
+	if d.round.Held != nil && r.State == manifest.Exporting {
+		d.release(ctx)
+	}
+	return false, nil
+}
+
+// skipOver leaves an export whose journal nobody can read to a person, and ends the walk for every other error.
+func (d *drain) skipOver(m manifest.Marker, err error) error {
+	r, other := unreadable(m.ImageID, err)
+	if other != nil {
+		return other
+	}
+	d.round.Results = append(d.round.Results, r)
+	return nil
+}
+
+// release ends the hold: ECS has accepted an export again, or nothing is waiting.
+func (d *drain) release(ctx context.Context) {
+	if err := d.index.RemoveHold(ctx); err != nil {
+		d.log.WarnContext(ctx, "hold stays", "error", err.Error())
+	}
+	d.round.Held = nil
+}
+
+// work goes on with the export that the markers name; worked is false when it was not its turn.
+func (d *drain) work(ctx context.Context, group []manifest.Marker) (r Result, worked bool, err error) {
+	m := group[0]
+	base, err := d.journal.Head(ctx, m.Destination, m.ImageID)
+	switch {
+	case errors.Is(err, manifest.ErrNotFound):
+		// The invocation died between the marker and revision 1.
+		base = d.first(Order{ImageID: m.ImageID, Trigger: manifest.Trigger{Kind: "timer", Source: "drain"}})
+		base.Destination = m.Destination
+	case err != nil:
+		return Result{}, false, err
+	case base.State == manifest.Submitting && !d.leaseOver(base):
+		return Result{}, false, nil
+	case base.State == manifest.Queued && !base.DueAt.After(d.now()), base.State == manifest.Submitting:
+	default:
+		return Result{}, false, d.repair(ctx, base, group)
+	}
+	r, err = d.attempt(ctx, base, errand{stale: append(markersOf(base), group...), probe: true})
+	if errors.Is(err, manifest.ErrExists) {
+		return Result{}, false, nil // somebody else is at it
+	}
+	return r, err == nil, err
+}
+
+func keyOf(m manifest.Marker) exportKey {
+	return exportKey{destination: m.Destination, imageID: m.ImageID}
+}
+
+// byExport groups the markers of one export, in the order of the first of each: duplicate events leave several.
+func byExport(markers []manifest.Marker) [][]manifest.Marker {
+	place := map[exportKey]int{}
+	var groups [][]manifest.Marker
+	for _, m := range markers {
+		i, ok := place[keyOf(m)]
+		if !ok {
+			i = len(groups)
+			place[keyOf(m)] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], m)
+	}
+	return groups
+}

@@ -1,0 +1,128 @@
+package manifest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// An Index lists the exports that are at work, in the order in which they are worked. It is a hint beside the journal: a
+// missing marker is rebuilt, a stale one removed. It is safe for concurrent use.
+type Index struct {
+	store  Store
+	layout Layout
+}
+
+// NewIndex returns the index under a layout of a store.
+func NewIndex(store Store, layout Layout) *Index {
+	return &Index{store: store, layout: layout}
+}
+
+// Put enters a marker; entering it again does no harm.
+func (x *Index) Put(ctx context.Context, m Marker) error {
+	if err := x.store.Put(ctx, x.layout.marker(m), nil); err != nil {
+		return fmt.Errorf("put marker of %s: %w", m.ImageID, err)
+	}
+	return nil
+}
+
+// Remove takes a marker out; one that is not there is no error. The caller has put the marker that the newest revision
+// calls for before.
+func (x *Index) Remove(ctx context.Context, m Marker) error {
+	if err := x.store.Delete(ctx, x.layout.marker(m)); err != nil {
+		return fmt.Errorf("remove marker of %s: %w", m.ImageID, err)
+	}
+	return nil
+}
+
+// Queued lists a page of queued and submitting exports by due time, after the marker given (zero: from the first); more
+// tells whether there may be others.
+func (x *Index) Queued(ctx context.Context, after Marker) (markers []Marker, more bool, err error) {
+	return x.page(ctx, x.layout.queued(), after)
+}
+
+// Exporting lists a page of exporting exports by task id, as Queued does.
+func (x *Index) Exporting(ctx context.Context, after Marker) (markers []Marker, more bool, err error) {
+	return x.page(ctx, x.layout.exporting(), after)
+}
+
+func (x *Index) page(ctx context.Context, prefix string, after Marker) (markers []Marker, more bool, err error) {
+	from := ""
+	if after.ImageID != "" {
+		from = x.layout.marker(after)
+	}
+	for {
+		keys, err := x.store.List(ctx, prefix, from, maxList)
+		if err != nil {
+			return nil, false, fmt.Errorf("list exports at work: %w", err)
+		}
+		for _, key := range keys {
+			// A key that is no marker is not ours: it is left alone.
+			if m, ok := x.layout.parseMarker(key); ok {
+				markers = append(markers, m)
+			}
+		}
+		if more = len(keys) == maxList; !more || len(markers) > 0 {
+			return markers, more, nil
+		}
+		from = keys[len(keys)-1]
+	}
+}
+
+// Hold reads why nothing is submitted; nil when nothing is held. A hold that cannot be decoded counts as none: losing one
+// costs a refused call.
+func (x *Index) Hold(ctx context.Context) (*Hold, error) {
+	data, err := x.store.Get(ctx, x.layout.hold())
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read hold: %w", err)
+	}
+	var h Hold
+	if err := json.Unmarshal(data, &h); err != nil || h.Reason == "" {
+		return nil, nil
+	}
+	return &h, nil
+}
+
+// PutHold remembers a refusal that all exports share.
+func (x *Index) PutHold(ctx context.Context, h Hold) error {
+	data, err := json.MarshalIndent(h, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode hold: %w", err)
+	}
+	if err := x.store.Put(ctx, x.layout.hold(), append(data, '\n')); err != nil {
+		return fmt.Errorf("write hold: %w", err)
+	}
+	return nil
+}
+
+// RemoveHold forgets it.
+func (x *Index) RemoveHold(ctx context.Context) error {
+	if err := x.store.Delete(ctx, x.layout.hold()); err != nil {
+		return fmt.Errorf("remove hold: %w", err)
+	}
+	return nil
+}
+
+// Complete tells whether the index has been whole since it was last built: whoever empties it takes this key along.
+func (x *Index) Complete(ctx context.Context) (bool, error) {
+	_, err := x.store.Get(ctx, x.layout.complete())
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the index's completeness: %w", err)
+	}
+	return true, nil
+}
+
+// SetComplete says so, after a rebuild.
+func (x *Index) SetComplete(ctx context.Context) error {
+	if err := x.store.Put(ctx, x.layout.complete(), nil); err != nil {
+		return fmt.Errorf("write the index's completeness: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package manifest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// A Journal keeps the revisions of exports in a Store. Whoever creates the next revision decides what happens next; there
+// is no other lock. It is safe for concurrent use, in any number of processes.
+type Journal struct {
+	store  Store
+	layout Layout
+}
+
+// NewJournal returns the journal under a layout of a store whose bucket has never been versioned: on a versioned one OSS
+// ignores the condition that Create rests on.
+func NewJournal(store Store, layout Layout) *Journal {
+	return &Journal{store: store, layout: layout}
+}
+
+// Append creates the revision m.Revision, stamping it with the schema and a fresh writer nonce. ErrExists means that
+// another writer has that revision; any other error leaves open whether m will turn up in the journal.
+func (j *Journal) Append(ctx context.Context, m *Manifest) error {
+	stamp(m)
+	return j.create(ctx, m)
+}
+
+// Record appends a revision and publishes it at once. The first error is Append's; what was published by a revision that
+// was not appended has to be published anew by the caller.
+func (j *Journal) Record(ctx context.Context, m *Manifest) (appendErr, publishErr error) {
+	stamp(m)
+	var g errgroup.Group
+	g.Go(func() error { appendErr = j.create(ctx, m); return nil })
+	g.Go(func() error { publishErr = j.Publish(ctx, m); return nil })
+	_ = g.Wait()
+	return appendErr, publishErr
+}
+
+func stamp(m *Manifest) {
+	m.Schema = SchemaV1
+	m.Writer = nonce()
+}
+
+func (j *Journal) create(ctx context.Context, m *Manifest) error {
+	data, err := Encode(m)
+	if err != nil {
+		return err
+	}
+	key := j.layout.revision(m.Destination, m.Image.ID, m.Revision)
+	err = j.store.Create(ctx, key, data)
+	if err == nil {
+		return nil
+	}
+	// A create whose answer was lost is refused when it is repeated: only the content tells who won.
+	stored, readErr := j.store.Get(ctx, key)
+	if readErr == nil {
+		if other, decodeErr := Decode(stored); decodeErr == nil && other.Writer == m.Writer {
+			return nil
+		}
+		err = ErrExists
+	}
+	return fmt.Errorf("append revision %d of %s: %w", m.Revision, m.Image.ID, err)
+}
+
+// Revision reads one revision: ErrNotFound, ErrUnreadable and ErrNewer as their names say.
+func (j *Journal) Revision(ctx context.Context, d Destination, imageID string, revision int) (*Manifest, error) {
+	data, err := j.store.Get(ctx, j.layout.revision(d, imageID, revision))
+	if err != nil {
+		return nil, fmt.Errorf("read revision %d of %s: %w", revision, imageID, err)
+	}
+	m, err := Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("read revision %d of %s: %w", revision, imageID, err)
+	}
+	if m.Revision != revision || m.Image.ID != imageID || m.Destination != d {
+		return nil, fmt.Errorf("read revision %d of %s: %w: it belongs to another export", revision, imageID, ErrUnreadable)
+	}
+	return m, nil
+}
+
+// Head reads the newest revision; an export without one is ErrNotFound. It finds its way by the manifest, which may be
+// stale or wrong, or by a listing, which may be stale; that there is no newer revision it learns by asking for it.
+func (j *Journal) Head(ctx context.Context, d Destination, imageID string) (*Manifest, error) {
+	hint, err := j.hint(ctx, d, imageID)
+	if err != nil {
+		return nil, err
+	}
+	var head, next *Manifest
+	if hint > 0 {
+		if head, next, err = j.pair(ctx, d, imageID, hint); err != nil {
+			return nil, err
+		}
+	}
+	if head == nil { // no hint, or one that the journal does not bear out: from the beginning
+		hint = 0
+		if next, err = j.optional(ctx, d, imageID, 1); err != nil {
+			return nil, err
+		}
+	}
+	for next != nil {
+		head = next
+		if next, err = j.optional(ctx, d, imageID, head.Revision+1); err != nil {
+			return nil, err
+		}
+	}
+	if head == nil {
+		return nil, fmt.Errorf("read journal of %s: %w", imageID, ErrNotFound)
+	}
+	return head, nil
+}
+
+// pair reads a revision and the one after it at once.
+func (j *Journal) pair(ctx context.Context, d Destination, imageID string, revision int) (head, next *Manifest, err error) {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { head, err = j.optional(gctx, d, imageID, revision); return })
+	g.Go(func() (err error) { next, err = j.optional(gctx, d, imageID, revision+1); return })
+	return head, next, g.Wait()
+}
+
+// optional is Revision with nil for one that is not there.
+func (j *Journal) optional(ctx context.Context, d Destination, imageID string, revision int) (*Manifest, error) {
+	m, err := j.Revision(ctx, d, imageID, revision)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return m, err
+}
+
+// hint guesses the newest revision's number, 0 for no idea.
+func (j *Journal) hint(ctx context.Context, d Destination, imageID string) (int, error) {
+	data, err := j.store.Get(ctx, j.layout.Manifest(d, imageID))
+	if err == nil {
+		if m, err := Decode(data); err == nil && m.Image.ID == imageID && m.Destination == d {
+			return m.Revision, nil
+		}
+	} else if !errors.Is(err, ErrNotFound) {
+		return 0, fmt.Errorf("read manifest of %s: %w", imageID, err)
+	}
+	revisions, err := j.revisions(ctx, d, imageID)
+	if err != nil || len(revisions) == 0 {
+		return 0, err
+	}
+	return revisions[len(revisions)-1], nil
+}
+
+// revisions lists the numbers of the revisions that a listing shows, in order.
+func (j *Journal) revisions(ctx context.Context, d Destination, imageID string) ([]int, error) {
+	prefix := j.layout.revisions(d, imageID)
+	var numbers []int
+	for after := ""; ; {
+		keys, err := j.store.List(ctx, prefix, after, maxList)
+		if err != nil {
+			return nil, fmt.Errorf("list journal of %s: %w", imageID, err)
+		}
+		for _, key := range keys {
+			if n, ok := revisionOf(key, prefix); ok {
+				numbers = append(numbers, n)
+			}
+		}
+		if len(keys) < maxList {
+			return numbers, nil
+		}
+		after = keys[len(keys)-1]
+	}
+}
+
+// maxList is the longest page that OSS lists.
+const maxList = 1000
+
+// Publish writes a revision under its stable key, for people and other tools.
+func (j *Journal) Publish(ctx context.Context, m *Manifest) error {
+	data, err := Encode(m)
+	if err != nil {
+		return err
+	}
+	if err := j.store.Put(ctx, j.layout.Manifest(m.Destination, m.Image.ID), data); err != nil {
+		return fmt.Errorf("write manifest of %s: %w", m.Image.ID, err)
+	}
+	return nil
+}
+
+// Published reads what stands under the stable key, which may be stale.
+func (j *Journal) Published(ctx context.Context, d Destination, imageID string) (*Manifest, error) {
+	data, err := j.store.Get(ctx, j.layout.Manifest(d, imageID))
+	if err != nil {
+		return nil, fmt.Errorf("read manifest of %s: %w", imageID, err)
+	}
+	m, err := Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("read manifest of %s: %w", imageID, err)
+	}
+	return m, nil
+}
+
+// Images lists up to limit ids of the images that have a manifest at the destination and are greater than after, in byte
+// order; more tells whether there may be others.
+func (j *Journal) Images(ctx context.Context, d Destination, after string, limit int) (ids []string, more bool, err error) {
+	prefix := j.layout.Manifests(d)
+	from := ""
+	if after != "" {
+		from = prefix + after + ".json"
+	}
+	for {
+		keys, err := j.store.List(ctx, prefix, from, limit)
+		if err != nil {
+			return nil, false, fmt.Errorf("list manifests: %w", err)
+		}
+		for _, key := range keys {
+			if id, ok := imageOf(key, prefix); ok {
+				ids = append(ids, id)
+			}
+		}
+		// A page of nothing but foreign keys would leave the caller without a place to go on from.
+		if more = len(keys) == limit; !more || len(ids) > 0 {
+			return ids, more, nil
+		}
+		from = keys[len(keys)-1]
+	}
+}
+
+// nonce is 128 random bits.
+func nonce() string {
+	b := make([]byte, 16)
+	_, _ = rand.Read(b) // never fails, see crypto/rand
+	return hex.EncodeToString(b)
+}
