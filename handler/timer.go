@@ -1,0 +1,147 @@
+package handler
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"imageferry/internal/export"
+	"imageferry/internal/manifest"
+)
+
+// decodeTimer decodes FC's timer event. Its payload is always a string: empty, it asks for follow, drain and sweep; else it
+// is JSON, see decodeAction.
+func decodeTimer(o object) (Command, error) {
+	payload := o.at("payload")
+	t := manifest.Trigger{
+		Kind:   "timer",
+		Source: o.at("triggerName").optional(),
+		Time:   eventTime(o.at("triggerTime").optional()),
+	}
+	text, err := payload.text()
+	if err != nil {
+		return nil, err
+	}
+	if strings.TrimSpace(text) == "" {
+		return everything(t), nil
+	}
+	order, err := payload.embedded()
+	if err != nil {
+		return nil, err
+	}
+	if len(order.fields) == 0 {
+		return everything(t), nil
+	}
+	return decodeAction(order, t)
+}
+
+func everything(t manifest.Trigger) Tick {
+	return Tick{Trigger: t, Follow: true, Drain: true, Sweep: &export.SweepOrder{Trigger: t}}
+}
+
+// decodeAction decodes {"action":"follow|drain|sweep","maxAge":"720h","dryRun":true,"limit":50}.
+//
+//   - follow looks after the running exports and then drains: a finished export makes room for a queued one, so one timer
+//     carries both;
+//   - drain works off the queue alone;
+//   - sweep compares the images with the manifests. maxAge, dryRun and limit belong to it alone: with another action they
+//     are refused, because a dry run that submits is worse than none.
+func decodeAction(o object, t manifest.Trigger) (Tick, error) {
+	if err := o.only("action", "maxAge", "dryRun", "limit"); err != nil {
+		return Tick{}, err
+	}
+	action, err := o.at("action").required()
+	if err != nil {
+		return Tick{}, err
+	}
+	if action == "sweep" {
+		order, err := decodeSweep(o, t)
+		return Tick{Trigger: t, Sweep: order}, err
+	}
+	for _, option := range []string{"maxAge", "dryRun", "limit"} {
+		if o.has(option) {
+			return Tick{}, o.at(option).invalid("does not go with the action "+clip(action, 32), "it bounds a sweep")
+		}
+	}
+	switch action {
+	case "follow":
+		return Tick{Trigger: t, Follow: true, Drain: true}, nil
+	case "drain":
+		return Tick{Trigger: t, Drain: true}, nil
+	default:
+		return Tick{}, o.at("action").invalid(fmt.Sprintf("is %q", clip(action, 32)), "expected follow, drain or sweep")
+	}
+}
+
+// decodeSweep decodes what bounds a sweep.
+func decodeSweep(o object, t manifest.Trigger) (*export.SweepOrder, error) {
+	maxAge, err := o.at("maxAge").age()
+	if err != nil {
+		return nil, err
+	}
+	dryRun, err := o.at("dryRun").truth()
+	if err != nil {
+		return nil, err
+	}
+	limit, err := o.at("limit").count()
+	if err != nil {
+		return nil, err
+	}
+	return &export.SweepOrder{Trigger: t, MaxAge: maxAge, DryRun: dryRun, Limit: limit}, nil
+}
+
+// age is a duration such as 720h, 0 when there is none.
+func (v value) age() (time.Duration, error) {
+	if !v.present() {
+		return 0, nil
+	}
+	if v.kind() != "a string" {
+		return 0, v.wrong(`a duration such as "720h"`)
+	}
+	s, err := v.text()
+	if err != nil {
+		return 0, err
+	}
+	age, err := time.ParseDuration(s)
+	if err != nil || age <= 0 {
+		return 0, v.invalid(fmt.Sprintf("is %q", clip(s, 32)), `expected a positive duration such as "720h"`)
+	}
+	return age, nil
+}
+
+// decodeByHand decodes what somebody who invokes the function sends: the payload of a timer, or {"imageId":"m-…"} with
+// "force":true to start again even from a terminal state.
+func decodeByHand(o object) (Command, error) {
+	t := manifest.Trigger{Kind: "event", Source: "invocation"}
+	if !o.has("imageId") {
+		return decodeAction(o, t)
+	}
+	order, err := decodeOrder(o, t)
+	return Submit{order}, err
+}
+
+// decodeOrder decodes {imageId, force?}.
+func decodeOrder(o object, t manifest.Trigger) (export.Order, error) {
+	if err := o.only("imageId", "force"); err != nil {
+		return export.Order{}, err
+	}
+	id, err := o.at("imageId").imageID()
+	if err != nil {
+		return export.Order{}, err
+	}
+	force, err := o.at("force").truth()
+	if err != nil {
+		return export.Order{}, err
+	}
+	return export.Order{ImageID: id, Trigger: t, Explicit: true, Force: force}, nil
+}
+
+// parseObject reads a whole document that is to be an object.
+func parseObject(path string, raw json.RawMessage) (object, error) {
+	v := value{path, raw}
+	if err := v.parse(); err != nil {
+		return object{}, err
+	}
+	return v.object()
+}
