@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -156,9 +157,32 @@ type barView struct {
 	bars     map[string]*barRow
 }
 
+// A barRow is a line. The bars are drawn by a goroutine of their own.
 type barRow struct {
 	bar *mpb.Bar
+	mu  sync.Mutex
 	row row
+}
+
+func (b *barRow) get() row {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.row
+}
+
+// set shows a row, and tells the bar when it is the last one.
+func (b *barRow) set(r row) {
+	b.mu.Lock()
+	b.row = r
+	b.mu.Unlock()
+	switch {
+	case r.ended() && r.Export.State == manifest.Exported:
+		b.bar.SetCurrent(100)
+	case r.ended():
+		b.bar.Abort(false)
+	default:
+		b.bar.SetCurrent(int64(min(r.Progress, 99)))
+	}
 }
 
 func (v *barView) ready(l *local) error { return printReady(v.w, l) }
@@ -171,27 +195,34 @@ func (v *barView) show(rows []row) {
 	for _, r := range rows {
 		b, ok := v.bars[r.ImageID]
 		if !ok {
-			b = &barRow{row: r}
-			b.bar = v.progress.AddBar(100,
-				mpb.PrependDecorators(decor.Name(r.Name, decor.WCSyncSpaceR), decor.Any(func(decor.Statistics) string {
-					return fmt.Sprintf("%-10s", b.row.state())
-				}, decor.WCSyncSpaceR)),
-				mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return tail(b.row) })))
+			b = v.add(r)
 			v.bars[r.ImageID] = b
 		}
-		if b.row.ended() {
-			continue
-		}
-		b.row = r
-		switch {
-		case r.ended() && r.Export.State == manifest.Exported:
-			b.bar.SetCurrent(100)
-		case r.ended():
+		b.set(r)
+	}
+}
+
+func (v *barView) add(r row) *barRow {
+	b := &barRow{row: r}
+	b.bar = v.progress.AddBar(100,
+		mpb.PrependDecorators(
+			decor.Name(r.Name, decor.WCSyncSpaceR),
+			decor.Any(func(decor.Statistics) string { return fmt.Sprintf("%-10s", b.get().state()) }, decor.WCSyncSpaceR)),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return tail(b.get()) })))
+	return b
+}
+
+// stop ends the drawing; what has not ended stays as it is.
+func (v *barView) stop() {
+	if v.progress == nil {
+		return
+	}
+	for _, b := range v.bars {
+		if !b.get().ended() {
 			b.bar.Abort(false)
-		default:
-			b.bar.SetCurrent(int64(min(r.Progress, 99)))
 		}
 	}
+	v.progress.Wait()
 }
 
 func tail(r row) string {
@@ -205,14 +236,7 @@ func tail(r row) string {
 }
 
 func (v *barView) done(l *local, r result) error {
-	if v.progress != nil {
-		for _, b := range v.bars {
-			if !b.row.ended() {
-				b.bar.Abort(false)
-			}
-		}
-		v.progress.Wait()
-	}
+	v.stop()
 	return printDone(v.w, l, r, v.once)
 }
 
