@@ -70,7 +70,10 @@ func (f function) open(ctx context.Context) (handler.Ferry, handler.Scope, error
 	if err != nil {
 		return nil, handler.Scope{}, err
 	}
-	ferry := export.New(session.Cloud(f.settings.ManifestBucket), f.settings.Settings(fcx.Region, fcx.AccountId), f.buckets, time.Now, log)
+	settings := f.settings.Settings(fcx.Region, fcx.AccountId)
+	// A tenth of a short timeout is enough to write down what was done.
+	settings.Reserve = min(export.DefaultReserve, time.Duration(fcx.Function.Timeout)*time.Second/10)
+	ferry := export.New(session.Cloud(f.settings.ManifestBucket), settings, f.buckets, time.Now, log)
 	return ferry, handler.Scope{
 		Region:         fcx.Region,
 		AccountID:      fcx.AccountId,

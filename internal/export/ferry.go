@@ -28,7 +28,9 @@ type Settings struct {
 	// RetryDelay is the first wait of a queued export; it doubles with every further one.
 	RetryDelay time.Duration
 	// ClockSkew is how far the clocks of two instances may differ.
-	ClockSkew       time.Duration
+	ClockSkew time.Duration
+	// Reserve is what an invocation keeps back before its deadline to write down what it did; 0 is DefaultReserve.
+	Reserve         time.Duration
 	AllowPublicRead bool
 	// Program is the version that the manifests name.
 	Program string
@@ -56,6 +58,9 @@ type Ferry struct {
 
 // New returns a Ferry. The memory may be shared by all Ferries of a process.
 func New(cloud Cloud, settings Settings, memory *BucketMemory, now func() time.Time, log *slog.Logger) *Ferry {
+	if settings.Reserve <= 0 {
+		settings.Reserve = DefaultReserve
+	}
 	return &Ferry{
 		Cloud:    cloud,
 		settings: settings,
@@ -70,8 +75,8 @@ func New(cloud Cloud, settings Settings, memory *BucketMemory, now func() time.T
 const (
 	// maxBudget is the longest time that a submit gives itself.
 	maxBudget = time.Minute
-	// reserve is what an invocation keeps back before its deadline to write down what it did.
-	reserve = 3 * time.Second
+	// DefaultReserve is Settings.Reserve when that is 0.
+	DefaultReserve = 3 * time.Second
 	// maxWait ends the doubling of due times.
 	maxWait = time.Hour
 )
@@ -82,7 +87,7 @@ func (f *Ferry) hasTime(ctx context.Context) bool {
 		return false
 	}
 	deadline, ok := ctx.Deadline()
-	return !ok || deadline.Sub(f.now()) > 2*reserve
+	return !ok || deadline.Sub(f.now()) > 2*f.settings.Reserve
 }
 
 // budget is the time within which a submit may begin its calls to ECS, and the end of its lease: the budget and what the
@@ -90,11 +95,11 @@ func (f *Ferry) hasTime(ctx context.Context) bool {
 func (f *Ferry) budget(ctx context.Context) (end, lease time.Time, err error) {
 	now := f.now()
 	end = now.Add(maxBudget)
-	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-reserve).Before(end) {
-		end = deadline.Add(-reserve).UTC().Round(0) // it goes into the journal
+	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-f.settings.Reserve).Before(end) {
+		end = deadline.Add(-f.settings.Reserve).UTC().Round(0) // it goes into the journal
 	}
 	if !end.After(now) {
-		return end, end, fmt.Errorf("submit an export: %w: less than %s are left of the invocation", context.DeadlineExceeded, reserve)
+		return end, end, fmt.Errorf("submit an export: %w: less than %s are left of the invocation", context.DeadlineExceeded, f.settings.Reserve)
 	}
 	return end, end.Add(f.settings.ClockSkew), nil
 }

@@ -72,6 +72,10 @@ func (f *Ferry) followSome(ctx context.Context, markers []manifest.Marker, round
 			continue
 		}
 		r, worked, err := f.followOne(ctx, m, t, ok)
+		if quarantined, other := unreadable(m.ImageID, err); err != nil && other == nil {
+			round.Results = append(round.Results, quarantined)
+			continue
+		}
 		if err != nil {
 			// One export's trouble is not the others'; its marker brings the next tick here.
 			f.log.WarnContext(ctx, "follow", "imageId", m.ImageID, "task", m.TaskID, "error", err.Error())

@@ -83,8 +83,8 @@ func (j *Journal) Revision(ctx context.Context, d Destination, imageID string, r
 	return m, nil
 }
 
-// Head reads the newest revision; an export without one is ErrNotFound. It finds its way by the manifest, which may be
-// stale or wrong, or by a listing, which may be stale; that there is no newer revision it learns by asking for it.
+// Head reads the newest revision; an export without one is ErrNotFound, and a journal with a gap ErrUnreadable. It finds
+// its way by the manifest, which may be stale, or by a listing; that there is no newer revision it learns by asking for it.
 func (j *Journal) Head(ctx context.Context, d Destination, imageID string) (*Manifest, error) {
 	hint, err := j.hint(ctx, d, imageID)
 	if err != nil {
@@ -96,9 +96,8 @@ func (j *Journal) Head(ctx context.Context, d Destination, imageID string) (*Man
 			return nil, err
 		}
 	}
-	if head == nil { // no hint, or one that the journal does not bear out: from the beginning
-		hint = 0
-		if next, err = j.optional(ctx, d, imageID, 1); err != nil {
+	if head == nil {
+		if head, next, err = j.listed(ctx, d, imageID, hint); err != nil {
 			return nil, err
 		}
 	}
@@ -112,6 +111,22 @@ func (j *Journal) Head(ctx context.Context, d Destination, imageID string) (*Man
 		return nil, fmt.Errorf("read journal of %s: %w", imageID, ErrNotFound)
 	}
 	return head, nil
+}
+
+// hint is the revision that the manifest has, 0 when there is none that can be read.
+func (j *Journal) hint(ctx context.Context, d Destination, imageID string) (int, error) {
+	data, err := j.store.Get(ctx, j.layout.Manifest(d, imageID))
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read manifest of %s: %w", imageID, err)
+	}
+	m, err := Decode(data)
+	if err != nil || m.Image.ID != imageID || m.Destination != d {
+		return 0, nil
+	}
+	return m.Revision, nil
 }
 
 // pair reads a revision and the one after it at once.
@@ -131,21 +146,32 @@ func (j *Journal) optional(ctx context.Context, d Destination, imageID string, r
 	return m, err
 }
 
-// hint guesses the newest revision's number, 0 for no idea.
-func (j *Journal) hint(ctx context.Context, d Destination, imageID string) (int, error) {
-	data, err := j.store.Get(ctx, j.layout.Manifest(d, imageID))
-	if err == nil {
-		if m, err := Decode(data); err == nil && m.Image.ID == imageID && m.Destination == d {
-			return m.Revision, nil
+// listed begins where a listing ends, when the manifest is missing or the journal does not bear it out. That may be one
+// revision ahead of the journal, because both are written at once; more, or a hole in the listing, is a gap: somebody has
+// deleted revisions, and going on would write their history anew.
+func (j *Journal) listed(ctx context.Context, d Destination, imageID string, hint int) (head, next *Manifest, err error) {
+	numbers, err := j.revisions(ctx, d, imageID)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, n := range numbers {
+		if n != i+1 {
+			return nil, nil, gap(imageID, i+1)
 		}
-	} else if !errors.Is(err, ErrNotFound) {
-		return 0, fmt.Errorf("read manifest of %s: %w", imageID, err)
 	}
-	revisions, err := j.revisions(ctx, d, imageID)
-	if err != nil || len(revisions) == 0 {
-		return 0, err
+	head, next, err = j.pair(ctx, d, imageID, len(numbers)) // revision 0 is never there
+	newest := len(numbers)
+	if next != nil {
+		newest = next.Revision
 	}
-	return revisions[len(revisions)-1], nil
+	if err == nil && hint > newest+1 {
+		err = gap(imageID, newest+1)
+	}
+	return head, next, err
+}
+
+func gap(imageID string, missing int) error {
+	return fmt.Errorf("read journal of %s: %w: revision %d is missing", imageID, ErrUnreadable, missing)
 }
 
 // revisions lists the numbers of the revisions that a listing shows, in order.
