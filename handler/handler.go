@@ -34,6 +34,8 @@ type Ferry interface {
 	// Get returns the newest revision; it fails with export.ErrUnknown when there is none.
 	Get(ctx context.Context, imageID string) (*manifest.Manifest, error)
 	List(ctx context.Context, o export.ListOrder) (export.Page, error)
+	// Beat leaves the trace of a timer's rounds. It cannot fail: it is a hint.
+	Beat(ctx context.Context, rounds []export.Round, requestID string, failed bool)
 }
 
 // Options are the handler's settings.
@@ -229,6 +231,9 @@ func (in *invocation) tick(ctx context.Context, c Tick) ([]export.Round, error) 
 		order := *c.Sweep
 		order.Trigger.RequestID = in.requestID
 		round("sweep", func() (export.Round, error) { return in.ferry.Sweep(ctx, order) })
+	}
+	if c.Trigger.Kind == "timer" { // what a person asks for does not tell whether the timers run
+		in.ferry.Beat(ctx, rounds, in.requestID, len(problems) > 0)
 	}
 	return rounds, joinSome(problems)
 }

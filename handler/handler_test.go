@@ -30,6 +30,8 @@ type fakeFerry struct {
 	known func(imageID string) bool
 	// refuse makes of Submit a result without an export.
 	refuse string
+	// beats are the traces that were left.
+	beats []string
 }
 
 func (f *fakeFerry) record(call string, t manifest.Trigger) error {
@@ -289,6 +291,7 @@ func TestHandleRuntimeError(t *testing.T) {
 	var log syncBuffer
 	h := New(func(context.Context) (Ferry, Scope, error) {
 		var none map[string]int
+		//lint:ignore SA5000 the bug is the point
 		none["x"] = 1
 		return nil, Scope{}, nil
 	}, Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})

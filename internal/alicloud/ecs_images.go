@@ -75,7 +75,7 @@ type imagesAnswer struct {
 
 func (a *imagesAnswer) decode(body []byte) error {
 	*a = imagesAnswer{}
-	return decodeJSON(body, a)
+	return decodeAnswer(body, a)
 }
 
 type imageWire struct {

@@ -77,7 +77,7 @@ func (e *ECS) describeTasks(ctx context.Context, fill func(*ecs.DescribeTasksReq
 		return request
 	}, func(body []byte) error {
 		answer = tasksAnswer{}
-		return decodeJSON(body, &answer)
+		return decodeAnswer(body, &answer)
 	})
 	return answer, f
 }
@@ -91,7 +91,7 @@ func (e *ECS) Detail(ctx context.Context, taskID string) (export.TaskDetail, boo
 		return request
 	}, func(body []byte) error {
 		answer = detailAnswer{}
-		return decodeJSON(body, &answer)
+		return decodeAnswer(body, &answer)
 	})
 	switch {
 	case f != nil && f.Code == "InvalidTaskId.NotFound":
@@ -120,7 +120,7 @@ func (e *ECS) Cancel(ctx context.Context, taskID string) error {
 		request := ecs.CreateCancelTaskRequest()
 		request.TaskId = taskID
 		return request
-	}, func(body []byte) error { return decodeJSON(body, &struct{}{}) })
+	}, func(body []byte) error { return decodeAnswer(body, &struct{}{}) })
 	if f != nil {
 		return f.CallError
 	}

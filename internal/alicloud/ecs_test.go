@@ -63,13 +63,14 @@ func TestImage(t *testing.T) {
 func TestImageNotFound(t *testing.T) {
 	t.Parallel()
 	for name, handle := range map[string]http.HandlerFunc{
-		"empty list":   jsonAnswer(200, `{"RequestId":"R","TotalCount":0,"Images":{"Image":[]}}`),
-		"empty object": jsonAnswer(200, `{"RequestId":"R","Images":{}}`),
-		"empty string": jsonAnswer(200, `{"RequestId":"R","Images":""}`),
-		"null":         jsonAnswer(200, `{"RequestId":"R","Images":null}`),
-		"other image":  jsonAnswer(200, `{"Images":{"Image":[{"ImageId":"m-2"}]}}`),
-		"error":        jsonAnswer(404, `{"Code":"InvalidImageId.NotFound","Message":"The specified ImageId does not exist.","RequestId":"R"}`),
-		"older error":  jsonAnswer(403, `{"Code":"ImageId.NotFound","Message":"The image does not exist."}`),
+		"empty list":              jsonAnswer(200, `{"RequestId":"R","TotalCount":0,"Images":{"Image":[]}}`),
+		"empty object":            jsonAnswer(200, `{"RequestId":"R","Images":{}}`),
+		"empty string":            jsonAnswer(200, `{"RequestId":"R","Images":""}`),
+		"empty list, bare string": jsonAnswer(200, `{"RequestId":"R","Images":{"Image":""}}`),
+		"null":                    jsonAnswer(200, `{"RequestId":"R","Images":null}`),
+		"other image":             jsonAnswer(200, `{"RequestId":"R","Images":{"Image":[{"ImageId":"m-2"}]}}`),
+		"error":                   jsonAnswer(404, `{"Code":"InvalidImageId.NotFound","Message":"The specified ImageId does not exist.","RequestId":"R"}`),
+		"older error":             jsonAnswer(403, `{"Code":"ImageId.NotFound","Message":"The image does not exist."}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,9 +81,33 @@ func TestImageNotFound(t *testing.T) {
 	}
 }
 
+// What is no answer of ECS must not read as "there is none": an export would be started again.
+func TestAbsenceIsSaidByECSAlone(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"empty object":     `{}`,
+		"no request id":    `{"TotalCount":0,"Images":{"Image":[]},"TaskSet":{"Task":[]}}`,
+		"a number":         `{"RequestId":"R","Images":17,"TaskSet":17}`,
+		"a number inside":  `{"RequestId":"R","Images":{"Image":17},"TaskSet":{"Task":17}}`,
+		"text for a list":  `{"RequestId":"R","Images":"none","TaskSet":"none"}`,
+		"an error in JSON": `{"error":"unauthorized"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			session := open(t, serve(t, jsonAnswer(200, body)))
+			_, _, err := session.ECS.Image(t.Context(), "m-1")
+			callError(t, err)
+			_, err = session.ECS.TasksOf(t.Context(), "m-1", time.Time{})
+			callError(t, err)
+			_, err = session.ECS.Tasks(t.Context(), []string{"t-1"})
+			callError(t, err)
+		})
+	}
+}
+
 func TestImages(t *testing.T) {
 	t.Parallel()
-	s := serve(t, jsonAnswer(200, `{"TotalCount":"103","Images":{"Image":[{"ImageId":"m-1","ImageOwnerAlias":"self"},{"ImageId":"m-2","ImageOwnerAlias":"others"}]}}`))
+	s := serve(t, jsonAnswer(200, `{"RequestId":"R","TotalCount":"103","Images":{"Image":[{"ImageId":"m-1","ImageOwnerAlias":"self"},{"ImageId":"m-2","ImageOwnerAlias":"others"}]}}`))
 	since := time.Date(2026, 11, 22, 11, 4, 59, 0, time.FixedZone("", 8*3600))
 	images, total, err := open(t, s).ECS.Images(t.Context(), since, 2)
 	if err != nil || total != 103 || len(images) != 2 {
@@ -162,7 +187,7 @@ func TestExportWithoutPrefixSendsNone(t *testing.T) {
 
 func TestTasks(t *testing.T) {
 	t.Parallel()
-	s := serve(t, jsonAnswer(200, `{"TotalCount":2,"TaskSet":{"Task":[
+	s := serve(t, jsonAnswer(200, `{"RequestId":"R","TotalCount":2,"TaskSet":{"Task":[
 		{"TaskId":"t-1","TaskAction":"ExportImage","TaskStatus":"Processing","ResourceId":"m-1","CreationTime":"2026-11-22T03:04Z","SupportCancel":true},
 		{"TaskId":"t-2","TaskAction":"ExportImage","TaskStatus":"Finished","ResourceId":"m-2","CreationTime":"2026-11-22T11:04:05+0800","FinishedTime":"2026-11-22T05:00:00Z","SupportCancel":"false"}]}}`))
 	tasks, err := open(t, s).ECS.Tasks(t.Context(), []string{"t-1", "t-2", "t-3"})
@@ -197,13 +222,13 @@ func TestTasksBounds(t *testing.T) {
 func TestTasksOfReadsEveryPageAndFilters(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		body := `{"TotalCount":6,"TaskSet":{"Task":[
+		body := `{"RequestId":"R","TotalCount":6,"TaskSet":{"Task":[
 			{"TaskId":"t-1","TaskAction":"ExportImage","ResourceId":"m-1","CreationTime":"2026-11-22T03:04Z"},
 			{"TaskId":"t-2","TaskAction":"ExportImage","ResourceId":"m-2","CreationTime":"2026-11-22T03:04Z"},
 			{"TaskId":"t-3","TaskAction":"ImportImage","ResourceId":"m-1","CreationTime":"2026-11-22T03:04Z"},
 			{"TaskId":"t-4","TaskAction":"ExportImage","ResourceId":"m-1","CreationTime":"2026-11-22T03:03:59Z"}]}}`
 		if r.URL.Query().Get("PageNumber") == "2" {
-			body = `{"TotalCount":6,"TaskSet":{"Task":[
+			body = `{"RequestId":"R","TotalCount":6,"TaskSet":{"Task":[
 				{"TaskId":"t-5","ResourceId":"m-1","TaskStatus":"Failed"},
 				{"TaskId":"t-6","TaskAction":"ExportImage","CreationTime":"2026-11-23T00:00:00Z"}]}}`
 		}
@@ -229,7 +254,7 @@ func TestTasksOfReadsEveryPageAndFilters(t *testing.T) {
 
 func TestTasksOfEndsWithoutTotal(t *testing.T) {
 	t.Parallel()
-	s := serve(t, jsonAnswer(200, `{"TotalCount":1000000,"TaskSet":{"Task":[{"TaskId":"t-1","ResourceId":"m-2"}]}}`))
+	s := serve(t, jsonAnswer(200, `{"RequestId":"R","TotalCount":1000000,"TaskSet":{"Task":[{"TaskId":"t-1","ResourceId":"m-2"}]}}`))
 	if tasks, err := open(t, s).ECS.TasksOf(t.Context(), "m-1", time.Time{}); len(tasks) != 0 || err != nil || s.count() != maxTaskPages {
 		t.Errorf("got %v, %v after %d requests", tasks, err, s.count())
 	}

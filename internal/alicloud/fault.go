@@ -74,7 +74,7 @@ func (f *fault) refuse(x *exchange, c Credentials) {
 	if id := token(string(r.RequestID), c); id != "" {
 		f.RequestID = id
 	}
-	f.Ambiguous = x.status >= http.StatusInternalServerError && !throttled(f.Code)
+	f.Ambiguous = x.status >= http.StatusInternalServerError && !ossBusy(f.Code)
 }
 
 // throttled tells whether the service has turned the call away because there were too many. The status tells nothing:

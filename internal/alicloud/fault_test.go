@@ -47,7 +47,7 @@ var ecsFaults = map[string]struct {
 	"truncated answer":      {truncated(200, "application/json", `{"RequestId":"R-1"}`), wanted{status: 200, ambiguous: true, cause: io.ErrUnexpectedEOF, requests: 3}},
 	"truncated refusal":     {truncated(403, "application/json", `{"Code":"Forbidden"`), wanted{status: 403, ambiguous: true, cause: io.ErrUnexpectedEOF, requests: 3}},
 	"cut":                   {hangUp, wanted{ambiguous: true, cause: io.EOF, requests: 3}},
-	"redirected":            {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 307) }, wanted{status: 307, ambiguous: true, requests: 1}},
+	"redirected":            {redirect, wanted{status: 307, ambiguous: true, requests: 1}},
 	"signature mismatch":    {echo(400, `{"Code":"SignatureDoesNotMatch","Message":"Specified signature is not matched. server string to sign is:%s"}`), wanted{code: "SignatureDoesNotMatch", status: 400, requests: 1}},
 	"echo in a field":       {echo(400, `{"Code":"%[1]s","RequestId":"%[1]s","Message":"m"}`), wanted{status: 400, ambiguous: true, requests: 1}},
 	"echo in HTML":          {echo(500, `<html>%s</html>`), wanted{status: 500, ambiguous: true, requests: 3}},

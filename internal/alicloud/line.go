@@ -18,7 +18,9 @@ type line struct {
 	http        http.RoundTripper
 	log         *slog.Logger
 	backoff     Backoff
-	timeout     time.Duration // of one try
+	// random gives a duration from 0 to most, both included.
+	random  func(most time.Duration) time.Duration
+	timeout time.Duration // of one try
 }
 
 // Backoff is the wait between tries: random up to a bound that starts at First and doubles up to Max.
@@ -37,18 +39,39 @@ func (b Backoff) orDefault() Backoff {
 	return b
 }
 
+// pause is the wait after the nth try, counted from 1. It is random over its whole range ("full jitter"), so that callers
+// who failed at one time do not come back at one time.
+func (b Backoff) pause(n int, random func(most time.Duration) time.Duration) time.Duration {
+	bound := min(b.First, b.Max)
+	for ; n > 1 && bound < b.Max; n-- {
+		bound = min(2*bound, b.Max)
+	}
+	return random(bound)
+}
+
+func jitter(most time.Duration) time.Duration {
+	return rand.N(most + 1) // #nosec G404 -- spreads retries, keeps no secret
+}
+
 // A try sends one request through x with the credentials given. A nil error means that the answer was good, read, and
 // understood.
 type try func(x *exchange, c Credentials) error
 
-// errOwn marks the end of a try's own time, as against the caller's.
-var errOwn = errors.New("the time of this try is over")
+// errOwn marks the end of a try's own time, as against the caller's. Transports report it as it is, or as the deadline
+// that it stands for.
+var errOwn = fmt.Errorf("the time of this try is over: %w", context.DeadlineExceeded)
 
 // call makes up to tries tries, with waits between them, for as long as ctx allows. repeat decides on faults that do not
-// come from transport or a failing service.
+// come from transport or a failing service. The fault of the last try stands for all of them, except that an earlier one
+// may have been applied.
 func (l *line) call(ctx context.Context, op string, limit int64, tries int, repeat func(*fault) bool, do try) *fault {
+	ambiguous := false
 	for n := 1; ; n++ {
 		f := l.once(ctx, op, limit, do)
+		if f != nil {
+			ambiguous = ambiguous || f.Ambiguous
+			f.Ambiguous = ambiguous
+		}
 		if f == nil || n >= tries || !repeat(f) {
 			return f
 		}
@@ -78,8 +101,8 @@ func (l *line) once(ctx context.Context, op string, limit int64, do try) *fault 
 	f := faultOf(op, x, err, c)
 	if ctx.Err() != nil {
 		f.again = false
-		if f.Cause != nil {
-			f.Cause = ctx.Err()
+		if f.Cause != nil || x.err != nil {
+			f.Cause = ctx.Err() // a transport may report what the context was cancelled for instead
 		}
 	} else if errors.Is(f.Cause, context.DeadlineExceeded) && context.Cause(own) == errOwn {
 		f.Message = fmt.Sprintf("no answer within %v", l.timeout)
@@ -110,8 +133,7 @@ func guard(do func() error) (err error) {
 
 // wait lets the time after the nth try pass; it is false, at once, when ctx would end before that.
 func (l *line) wait(ctx context.Context, n int) bool {
-	bound := min(l.backoff.First<<(n-1), l.backoff.Max)
-	pause := rand.N(bound + 1)
+	pause := l.backoff.pause(n, l.random)
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
 		return false
 	}

@@ -94,6 +94,10 @@ func truncated(status int, contentType, body string) http.HandlerFunc {
 // hangUp closes the connection without an answer.
 func hangUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
+func redirect(w http.ResponseWriter, r *http.Request) {
+	http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+}
+
 // echo answers an error whose text repeats the request, as services do with strings to sign.
 func echo(status int, pattern string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -45,6 +45,7 @@ func (o *OSS) call(ctx context.Context, op string, send func(*oss.Client, *excha
 	})
 }
 
+// ossBusy tells whether a call was turned away before it was looked at, because there were too many.
 func ossBusy(code string) bool {
 	switch code {
 	// Guess: the code for downloads is made like the one for uploads.
@@ -212,7 +213,11 @@ func (o *OSS) Read(ctx context.Context, bucket, key string, offset, length int64
 // cutPart takes the part out of an answer that may be the whole object, as long as that is small.
 func cutPart(x *exchange, offset, length int64) ([]byte, error) {
 	body := x.body
-	if x.status != http.StatusPartialContent {
+	if x.status == http.StatusPartialContent {
+		if sent := rangeLength(x.header.Get("Content-Range")); sent >= 0 && sent != int64(len(body)) {
+			return nil, fmt.Errorf("%d bytes of a part of %d", len(body), sent)
+		}
+	} else {
 		if x.cut {
 			return nil, errors.New("OSS sent the whole object instead of a part")
 		}
@@ -223,4 +228,13 @@ func cutPart(x *exchange, offset, length int64) ([]byte, error) {
 		body = body[min(max(start, 0), int64(len(body))):]
 	}
 	return body[:min(length, int64(len(body)))], nil
+}
+
+// rangeLength is how many bytes a Content-Range such as "bytes 0-67/4096" promises, -1 when it does not tell.
+func rangeLength(header string) int64 {
+	var first, last int64
+	if _, err := fmt.Sscanf(header, "bytes %d-%d/", &first, &last); err != nil || first > last {
+		return -1
+	}
+	return last - first + 1
 }

@@ -73,6 +73,7 @@ func Open(options Options) (*Session, error) {
 		http:        options.HTTP,
 		log:         options.Log,
 		backoff:     options.Backoff.orDefault(),
+		random:      jitter,
 		timeout:     options.Timeout,
 	}
 	if line.log == nil {

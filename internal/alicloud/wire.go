@@ -63,8 +63,13 @@ func (l *list[T]) UnmarshalJSON(data []byte) error {
 	case '[':
 		return json.Unmarshal(data, (*[]T)(l))
 	case '{':
-	default: // null, "" and the like
+	case 'n': // null
 		return nil
+	default:
+		if string(data) == `""` {
+			return nil
+		}
+		return errors.New("not a list")
 	}
 	var wrapper map[string]json.RawMessage
 	if err := json.Unmarshal(data, &wrapper); err != nil {
@@ -83,9 +88,30 @@ func (l *list[T]) UnmarshalJSON(data []byte) error {
 				return err
 			}
 			*l = list[T]{one}
+		case 'n':
+		default:
+			if string(inner) != `""` {
+				return errors.New("not a list")
+			}
 		}
 	}
 	return nil
+}
+
+// decodeAnswer reads an answer of ECS: a JSON object with the id of the request, as all of them have. Without it an empty
+// object from somewhere else would read as "there is none": no such image, no such task.
+func decodeAnswer(body []byte, answer any) error {
+	var head struct {
+		RequestID text `json:"RequestId"`
+	}
+	err := decodeJSON(body, &head)
+	if err == nil && head.RequestID == "" {
+		err = errors.New("no request id")
+	}
+	if err != nil {
+		return err
+	}
+	return decodeJSON(body, answer)
 }
 
 // decodeJSON reads an answer that has to be a JSON object.

@@ -79,6 +79,8 @@ type ListOrder struct {
 // A Page is one page of exports.
 type Page struct {
 	Exports []*manifest.Manifest `json:"exports"`
+	// Unreadable are exports whose journal cannot be read, with the reason, beside those of the page; only without a filter.
+	Unreadable []Result `json:"unreadable,omitempty"`
 	// Cursor asks for the next page; empty on the last one. A filtered page may be short, or empty, and yet have a cursor.
 	Cursor string `json:"cursor,omitempty"`
 }

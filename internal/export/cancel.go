@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ func (f *Ferry) Cancel(ctx context.Context, imageID string, t manifest.Trigger) 
 		if err := f.cancellable(ctx, head); err != nil {
 			return Result{}, fmt.Errorf("cancel export of %s: %w", imageID, err)
 		}
-		bad := found(cancelledByRequest, fmt.Sprintf("cancelled by %s %s", t.Kind, t.RequestID))
+		bad := found(cancelledByRequest, fmt.Sprintf("cancelled by %s %s", t.Kind, cmp.Or(t.ID, t.RequestID)))
 		next := f.after(head, bad)
 		err = f.commit(ctx, next, markersOf(head))
 		if err == nil {

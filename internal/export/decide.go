@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"imageferry/internal/manifest"
 )
@@ -37,9 +38,7 @@ func (f *Ferry) decide(ctx context.Context, m *manifest.Manifest, s sight, look,
 		closeAttempt(m, f.now(), manifest.Lost, nil)
 		openNew(m, f.now())
 	}
-	if s.hold != nil && !probe && s.hold.Until.After(f.now()) {
-		held := found(s.hold.Reason, s.hold.Detail)
-		held.held = true
+	if held := heldBy(s.hold, f.now()); held != nil && !probe {
 		return verdict{finding: held}
 	}
 	if bad := f.preflight(m, s); bad != nil {
@@ -49,6 +48,16 @@ func (f *Ferry) decide(ctx context.Context, m *manifest.Manifest, s sight, look,
 		return verdict{} // the budget is over: no further call is begun
 	}
 	return f.ask(ctx, m)
+}
+
+// heldBy is the hold as a finding; nil when there is none, or one that this version does not know.
+func heldBy(h *manifest.Hold, now time.Time) *finding {
+	if h == nil || !h.Until.After(now) || reasons[h.Reason].Code == "" {
+		return nil
+	}
+	held := found(h.Reason, h.Detail)
+	held.held = true
+	return held
 }
 
 // preflight is what speaks against the export before ECS is asked.

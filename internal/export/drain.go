@@ -17,11 +17,10 @@ func (f *Ferry) Drain(ctx context.Context) (Round, error) {
 		return d.round, fmt.Errorf("drain queue: %w", err)
 	}
 	d.round.Held = hold
-	err = d.run(ctx)
-	if err != nil {
-		err = fmt.Errorf("drain queue: %w", err)
+	if err := errors.Join(append(d.troubles, d.run(ctx))...); err != nil {
+		return d.round, fmt.Errorf("drain queue: %w", err)
 	}
-	return d.round, err
+	return d.round, nil
 }
 
 type exportKey struct {
@@ -34,7 +33,13 @@ type drain struct {
 	*Ferry
 	round Round
 	done  map[exportKey]bool
+	// troubles are the errors of exports that were passed over, and inARow how many of them the last ones are.
+	troubles []error
+	inARow   int
 }
+
+// maxTroubles is how many exports in a row may fail to be worked before that is no longer their own trouble.
+const maxTroubles = 3
 
 func (d *drain) run(ctx context.Context) error {
 	var after manifest.Marker
@@ -77,8 +82,9 @@ func (d *drain) one(ctx context.Context, group []manifest.Marker) (stop bool, er
 	d.round.Seen++
 	r, worked, err := d.work(ctx, group)
 	if err != nil {
-		return false, d.skipOver(group[0], err)
+		return d.passOver(ctx, group, err), nil
 	}
+	d.inARow = 0
 	if !worked {
 		return false, nil
 	}
@@ -94,14 +100,27 @@ func (d *drain) one(ctx context.Context, group []manifest.Marker) (stop bool, er
 	return false, nil
 }
 
-// skipOver leaves an export whose journal nobody can read to a person, and ends the walk for every other error.
-func (d *drain) skipOver(m manifest.Marker, err error) error {
-	r, other := unreadable(m.ImageID, err)
-	if other != nil {
-		return other
+// passOver goes on with the others after an export that could not be worked, and tells whether to stop instead. One whose
+// journal nobody can read is left to a person, with one marker that leads there: every event about it leaves another.
+func (d *drain) passOver(ctx context.Context, group []manifest.Marker, err error) (stop bool) {
+	r, other := unreadable(group[0].ImageID, err)
+	if other == nil {
+		d.round.Results = append(d.round.Results, r)
+		for _, extra := range group[1:] {
+			if err := d.index.Remove(ctx, extra); err != nil {
+				d.log.WarnContext(ctx, "stale marker stays", "imageId", extra.ImageID, "error", err.Error())
+			}
+		}
+		return false
 	}
-	d.round.Results = append(d.round.Results, r)
-	return nil
+	d.inARow++
+	if d.inARow >= maxTroubles || ctx.Err() != nil {
+		d.troubles = append(d.troubles, other)
+		return true
+	}
+	d.log.WarnContext(ctx, "export is passed over", "imageId", group[0].ImageID, "error", other.Error())
+	d.troubles = append(d.troubles, other)
+	return false
 }
 
 // release ends the hold: ECS has accepted an export again, or nothing is waiting.

@@ -41,13 +41,16 @@ func (f *Ferry) List(ctx context.Context, o ListOrder) (Page, error) {
 			return Page{}, fmt.Errorf("list exports: %w", err)
 		}
 		reads += len(ids)
-		manifests, err := f.published(ctx, ids)
+		lines, err := f.published(ctx, ids)
 		if err != nil {
 			return Page{}, fmt.Errorf("list exports: %w", err)
 		}
-		for i, m := range manifests {
-			if m != nil && (o.State == "" || m.State == o.State) {
+		for i, line := range lines {
+			switch m := line.manifest; {
+			case m != nil && (o.State == "" || m.State == o.State):
 				page.Exports = append(page.Exports, m)
+			case m == nil && line.quarantined.Reason != "" && o.State == "":
+				page.Unreadable = append(page.Unreadable, line.quarantined)
 			}
 			cursor = ids[i]
 			if len(page.Exports) == limit {
@@ -65,24 +68,36 @@ func (f *Ferry) List(ctx context.Context, o ListOrder) (Page, error) {
 	return page, nil
 }
 
-// published reads the manifests of images; one that cannot be read is nil and logged.
-func (f *Ferry) published(ctx context.Context, ids []string) ([]*manifest.Manifest, error) {
-	manifests := make([]*manifest.Manifest, len(ids))
+// A listed export is its manifest, or the reason why there is none to show, or neither when there is no such export.
+type listed struct {
+	manifest    *manifest.Manifest
+	quarantined Result
+}
+
+// published reads the manifests of images.
+func (f *Ferry) published(ctx context.Context, ids []string) ([]listed, error) {
+	lines := make([]listed, len(ids))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(16)
 	for i, id := range ids {
-		g.Go(func() error {
-			m, err := f.journal.Published(gctx, f.settings.Destination, id)
-			switch {
-			case err == nil:
-				manifests[i] = m
-			case errors.Is(err, manifest.ErrUnreadable), errors.Is(err, manifest.ErrNewer), errors.Is(err, manifest.ErrNotFound):
-				f.log.WarnContext(ctx, "manifest is unreadable", "imageId", id, "error", err.Error())
-			default:
-				return err
-			}
-			return nil
-		})
+		g.Go(func() (err error) { lines[i], err = f.line(gctx, id); return })
 	}
-	return manifests, g.Wait()
+	return lines, g.Wait()
+}
+
+// line reads one manifest. Where that is damaged the journal decides: it is the truth, and the manifest a copy.
+func (f *Ferry) line(ctx context.Context, imageID string) (listed, error) {
+	m, err := f.journal.Published(ctx, f.settings.Destination, imageID)
+	if errors.Is(err, manifest.ErrUnreadable) || errors.Is(err, manifest.ErrNewer) {
+		f.log.WarnContext(ctx, "manifest is unreadable", "imageId", imageID, "error", err.Error())
+		m, err = f.journal.Head(ctx, f.settings.Destination, imageID)
+	}
+	switch {
+	case err == nil:
+		return listed{manifest: m}, nil
+	case errors.Is(err, manifest.ErrNotFound):
+		return listed{}, nil // somebody else's object, or gone since the listing
+	}
+	r, err := unreadable(imageID, err)
+	return listed{quarantined: r}, err
 }

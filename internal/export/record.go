@@ -45,7 +45,11 @@ func (f *Ferry) handOver(ctx context.Context, m *manifest.Manifest, v verdict) (
 	for {
 		head, err := f.journal.Head(ctx, m.Destination, m.Image.ID)
 		if err != nil {
-			return unreadable(m.Image.ID, err)
+			// Nobody can write the task down: that it exists is told by the log, and by the answer.
+			f.log.ErrorContext(ctx, "task is not recorded", "imageId", m.Image.ID, "task", v.taskID, "error", err.Error())
+			r, err := unreadable(m.Image.ID, err)
+			r.TaskID = v.taskID
+			return r, err
 		}
 		if knows(head, v.taskID) || head.State != manifest.Queued {
 			// A writer that is submitting now asks ECS, which names our task, and adopts it.

@@ -176,6 +176,7 @@ type sight struct {
 	bucketFound            bool
 	bucketErr              error
 	hold                   *manifest.Hold
+	begun                  bool // a manifest knows of later revisions than the first
 }
 
 // begin stores the intent and its marker, and looks at everything that the decision needs, at once. Nothing may go on
@@ -205,6 +206,9 @@ func (f *Ferry) begin(ctx context.Context, m *manifest.Manifest, e errand) (sigh
 		g.Go(func() error { s.manifestBucket, _, _ = f.bucket(ctx, f.settings.ManifestBucket); return nil })
 	}
 	g.Go(func() error { s.hold, _ = f.index.Hold(ctx); return nil }) // a hint
+	if m.Revision == 1 {
+		g.Go(func() error { s.begun = f.begun(ctx, m); return nil })
+	}
 	_ = g.Wait()
 	if f.settings.ManifestBucket == m.Destination.Bucket {
 		s.manifestBucket = s.bucket
@@ -216,8 +220,18 @@ func (f *Ferry) begin(ctx context.Context, m *manifest.Manifest, e errand) (sigh
 	if markErr != nil {
 		return s, fmt.Errorf("submit export of %s: %w", m.Image.ID, markErr)
 	}
+	if claimErr == nil && s.begun {
+		// The first revision was free because somebody has deleted it, as a lifecycle rule would: the export is not new.
+		claimErr = manifest.ErrExists
+	}
 	if claimErr != nil {
 		return s, fmt.Errorf("submit export of %s: %w", m.Image.ID, claimErr)
 	}
 	return s, nil
+}
+
+// begun tells whether the manifest of an export knows of more than its first revision. It is a hint: the journal decides.
+func (f *Ferry) begun(ctx context.Context, m *manifest.Manifest) bool {
+	published, err := f.journal.Published(ctx, m.Destination, m.Image.ID)
+	return err == nil && published.Revision > 1
 }

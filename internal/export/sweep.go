@@ -2,6 +2,7 @@ package export
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,9 +16,11 @@ import (
 func (f *Ferry) Sweep(ctx context.Context, o SweepOrder) (Round, error) {
 	round := Round{Action: "sweep", DryRun: o.DryRun}
 	if !o.DryRun {
-		if err := f.rebuild(ctx); err != nil {
+		quarantined, err := f.rebuild(ctx)
+		if err != nil {
 			return round, fmt.Errorf("sweep: %w", err)
 		}
+		round.Results = quarantined
 	}
 	known, err := f.known(ctx)
 	if err != nil {
@@ -111,38 +114,45 @@ func (f *Ferry) eachImage(ctx context.Context, do func(ids []string) error) erro
 	}
 }
 
-// rebuild puts the marker of every export at work into an index that was emptied.
-func (f *Ferry) rebuild(ctx context.Context) error {
+// rebuild puts the marker of every export at work into an index that was emptied, and tells of those that it cannot read.
+func (f *Ferry) rebuild(ctx context.Context) (quarantined []Result, err error) {
 	complete, err := f.index.Complete(ctx)
 	if err != nil || complete {
-		return err
+		return nil, err
 	}
 	err = f.eachImage(ctx, func(ids []string) error {
+		results := make([]Result, len(ids))
 		g, ctx := errgroup.WithContext(ctx)
 		g.SetLimit(8)
-		for _, id := range ids {
-			g.Go(func() error { return f.rebuildOne(ctx, id) })
+		for i, id := range ids {
+			g.Go(func() (err error) { results[i], err = f.rebuildOne(ctx, id); return })
 		}
-		return g.Wait()
+		err := g.Wait()
+		for _, r := range results {
+			if r.Reason != "" {
+				quarantined = append(quarantined, r)
+			}
+		}
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("rebuild index: %w", err)
+		return quarantined, fmt.Errorf("rebuild index: %w", err)
 	}
-	return f.index.SetComplete(ctx)
+	return quarantined, f.index.SetComplete(ctx)
 }
 
-func (f *Ferry) rebuildOne(ctx context.Context, imageID string) error {
+// rebuildOne has a result only for a journal that cannot be read.
+func (f *Ferry) rebuildOne(ctx context.Context, imageID string) (Result, error) {
 	head, err := f.journal.Head(ctx, f.settings.Destination, imageID)
+	if errors.Is(err, manifest.ErrNotFound) {
+		return Result{}, nil // somebody else's object among the manifests
+	}
 	if err != nil {
-		if _, other := unreadable(imageID, err); other != nil {
-			return other
-		}
-		f.log.ErrorContext(ctx, "journal is unreadable", "imageId", imageID, "error", err.Error())
-		return nil
+		return unreadable(imageID, err)
 	}
 	marker, ok := manifest.MarkerOf(head)
 	if !ok {
-		return nil
+		return Result{}, nil
 	}
-	return f.index.Put(ctx, marker)
+	return Result{}, f.index.Put(ctx, marker)
 }

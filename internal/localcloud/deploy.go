@@ -47,6 +47,7 @@ func (c *Cloud) Deploy(ctx context.Context, d Deployment) (fcd.Spec, error) {
 		Timeout:      d.Timeout,
 		Log:          c.options.Log,
 		Output:       d.Output,
+		RetryBase:    d.RetryBase,
 		MaxInstances: d.MaxInstances,
 	})
 	if err != nil {
@@ -124,7 +125,7 @@ func (c *Cloud) document(name string, vars policy.Vars) (account.Policy, error) 
 // the real cloud, and returns the path of the executable in out.
 func BuildFunction(ctx context.Context, dir, out string) (string, error) {
 	binary := filepath.Join(out, "main")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".") // #nosec G204 -- the toolchain, with a path that the caller chose
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {

@@ -20,6 +20,7 @@ import (
 	"imageferry/internal/localcloud/eventbus"
 	"imageferry/internal/localcloud/fcd"
 	"imageferry/internal/localcloud/ossd"
+	"imageferry/internal/localcloud/ramd"
 	"imageferry/internal/localcloud/stsd"
 	"imageferry/internal/localcloud/trace"
 )
@@ -42,8 +43,8 @@ type Options struct {
 
 // Endpoints are where the services listen, all on loopback.
 type Endpoints struct {
-	ECS, OSS, STS, FC string // host:port
-	HTTP              string // of the function's HTTP trigger
+	ECS, OSS, STS, RAM, FC string // host:port
+	HTTP                   string // of the function's HTTP trigger
 }
 
 // A Cloud is a running embedded cloud. Close ends it.
@@ -54,6 +55,7 @@ type Cloud struct {
 	OSS       *ossd.Server
 	ECS       *ecsd.Server
 	STS       *stsd.Server
+	RAM       *ramd.Server
 	Bus       *eventbus.Bus
 	FC        *fcd.Server // nil until Deploy
 	Endpoints Endpoints
@@ -91,6 +93,7 @@ func Start(options Options) (*Cloud, error) {
 	c.Administrator = c.Directory.PutUser("administrator", account.Administrator())
 	c.OSS = ossd.New(options.Region, c.Directory, c.Tap, options.Log)
 	c.STS = stsd.New(c.Directory, c.Tap, options.Log)
+	c.RAM = ramd.New(c.Directory, c.Tap, options.Log)
 	c.ECS = ecsd.New(ecsd.Options{
 		Region:      options.Region,
 		Directory:   c.Directory,
@@ -115,7 +118,7 @@ func (c *Cloud) listen() error {
 		handler http.Handler
 	}{
 		{&c.Endpoints.ECS, c.ECS}, {&c.Endpoints.OSS, c.OSS}, {&c.Endpoints.STS, c.STS},
-		{&c.Endpoints.FC, &c.fc}, {&c.Endpoints.HTTP, &c.trigger},
+		{&c.Endpoints.RAM, c.RAM}, {&c.Endpoints.FC, &c.fc}, {&c.Endpoints.HTTP, &c.trigger},
 	} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -215,6 +218,8 @@ type Deployment struct {
 	Output io.Writer
 	// Timeout, if not 0, replaces the function's timeout, in real time.
 	Timeout time.Duration
+	// RetryBase is the first pause before an asynchronous event is tried again, in the platform's time; 0 is half a second.
+	RetryBase time.Duration
 	// MaxInstances is 10 when 0.
 	MaxInstances int
 }

@@ -3,6 +3,7 @@ package manifest
 import (
 	"encoding/json"
 	"fmt"
+	"unicode/utf8"
 )
 
 // Encode renders a revision as it is stored: indented, because people read it.
@@ -18,6 +19,10 @@ func Encode(m *Manifest) ([]byte, error) {
 // only a newer program can have written it. Unknown fields are kept out, not refused: a newer program may add some under
 // the same schema name.
 func Decode(data []byte) (*Manifest, error) {
+	if !utf8.Valid(data) {
+		// encoding/json would put replacement characters where bytes were damaged.
+		return nil, fmt.Errorf("decode manifest: %w: it is not UTF-8", ErrUnreadable)
+	}
 	var head struct {
 		Schema string `json:"schema"`
 	}
@@ -57,6 +62,13 @@ func (m *Manifest) problem() string {
 		return "it is queued without a due time"
 	case m.State == Exporting && (m.Task == nil || m.Task.ID == ""):
 		return "it is exporting without a task"
+	case !m.State.Terminal() && m.CreatedAt.IsZero():
+		return "createdAt is missing"
+	}
+	for _, a := range m.Attempts {
+		if a.Outcome == "" && a.StartedAt.IsZero() {
+			return "an open attempt has no startedAt" // from when its task is looked for
+		}
 	}
 	return ""
 }

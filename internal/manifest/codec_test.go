@@ -34,6 +34,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"queued without dueAt":       {`{"schema":"imageferry.manifest/v1","revision":1,"state":"queued",` + rest + `}`, ErrUnreadable},
 		"exporting without task":     {`{"schema":"imageferry.manifest/v1","revision":1,"state":"exporting",` + rest + `}`, ErrUnreadable},
 		"exporting without task id":  {`{"schema":"imageferry.manifest/v1","revision":1,"state":"exporting","task":{},` + rest + `}`, ErrUnreadable},
+		"not UTF-8":                  {`{"schema":"imageferry.manifest/v1","revision":1,"state":"exported","detail":"` + "\xff" + `",` + rest + `}`, ErrUnreadable},
+		"at work, never created":     {`{"schema":"imageferry.manifest/v1","revision":1,"state":"queued",` + due + `,` + rest + `}`, ErrUnreadable},
+		"open attempt without start": {`{"schema":"imageferry.manifest/v1","revision":1,"state":"exported","attempts":[null],` + rest + `}`, ErrUnreadable},
 		"with a field of the future": {`{"schema":"imageferry.manifest/v1","revision":1,"state":"exported","colour":"red",` + rest + `}`, nil},
 	} {
 		m, err := Decode([]byte(c.data))

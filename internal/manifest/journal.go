@@ -91,8 +91,8 @@ func (j *Journal) Head(ctx context.Context, d Destination, imageID string) (*Man
 		return nil, err
 	}
 	var head, next *Manifest
-	if hint > 0 {
-		if head, next, err = j.pair(ctx, d, imageID, hint); err != nil {
+	if hint != nil {
+		if head, next, err = j.pair(ctx, d, imageID, hint.Revision); err != nil {
 			return nil, err
 		}
 	}
@@ -113,20 +113,13 @@ func (j *Journal) Head(ctx context.Context, d Destination, imageID string) (*Man
 	return head, nil
 }
 
-// hint is the revision that the manifest has, 0 when there is none that can be read.
-func (j *Journal) hint(ctx context.Context, d Destination, imageID string) (int, error) {
-	data, err := j.store.Get(ctx, j.layout.Manifest(d, imageID))
-	if errors.Is(err, ErrNotFound) {
-		return 0, nil
+// hint is the published revision, nil when there is none that can be read.
+func (j *Journal) hint(ctx context.Context, d Destination, imageID string) (*Manifest, error) {
+	m, err := j.Published(ctx, d, imageID)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnreadable) || errors.Is(err, ErrNewer) {
+		return nil, nil
 	}
-	if err != nil {
-		return 0, fmt.Errorf("read manifest of %s: %w", imageID, err)
-	}
-	m, err := Decode(data)
-	if err != nil || m.Image.ID != imageID || m.Destination != d {
-		return 0, nil
-	}
-	return m.Revision, nil
+	return m, err
 }
 
 // pair reads a revision and the one after it at once.
@@ -147,9 +140,9 @@ func (j *Journal) optional(ctx context.Context, d Destination, imageID string, r
 }
 
 // listed begins where a listing ends, when the manifest is missing or the journal does not bear it out. That may be one
-// revision ahead of the journal, because both are written at once; more, or a hole in the listing, is a gap: somebody has
-// deleted revisions, and going on would write their history anew.
-func (j *Journal) listed(ctx context.Context, d Destination, imageID string, hint int) (head, next *Manifest, err error) {
+// revision ahead of the journal, because both are written at once; more, or the manifest of an export that began at another
+// time, or a hole in the listing, is a gap: somebody has deleted revisions, and going on would write their history anew.
+func (j *Journal) listed(ctx context.Context, d Destination, imageID string, hint *Manifest) (head, next *Manifest, err error) {
 	numbers, err := j.revisions(ctx, d, imageID)
 	if err != nil {
 		return nil, nil, err
@@ -160,14 +153,23 @@ func (j *Journal) listed(ctx context.Context, d Destination, imageID string, hin
 		}
 	}
 	head, next, err = j.pair(ctx, d, imageID, len(numbers)) // revision 0 is never there
+	if err != nil {
+		return nil, nil, err
+	}
 	newest := len(numbers)
+	if newest > 0 && head == nil {
+		return nil, nil, gap(imageID, newest) // deleted since it was listed
+	}
 	if next != nil {
 		newest = next.Revision
 	}
-	if err == nil && hint > newest+1 {
-		err = gap(imageID, newest+1)
+	if hint == nil || hint.Revision <= newest {
+		return head, next, nil
 	}
-	return head, next, err
+	if hint.Revision > newest+1 || head != nil && !hint.CreatedAt.Equal(head.CreatedAt) {
+		return nil, nil, gap(imageID, newest+1)
+	}
+	return head, next, nil
 }
 
 func gap(imageID string, missing int) error {
@@ -210,7 +212,7 @@ func (j *Journal) Publish(ctx context.Context, m *Manifest) error {
 	return nil
 }
 
-// Published reads what stands under the stable key, which may be stale.
+// Published reads what stands under the stable key, which may be stale; what belongs to another export is ErrUnreadable.
 func (j *Journal) Published(ctx context.Context, d Destination, imageID string) (*Manifest, error) {
 	data, err := j.store.Get(ctx, j.layout.Manifest(d, imageID))
 	if err != nil {
@@ -219,6 +221,9 @@ func (j *Journal) Published(ctx context.Context, d Destination, imageID string) 
 	m, err := Decode(data)
 	if err != nil {
 		return nil, fmt.Errorf("read manifest of %s: %w", imageID, err)
+	}
+	if m.Image.ID != imageID || m.Destination != d {
+		return nil, fmt.Errorf("read manifest of %s: %w: it belongs to another export", imageID, ErrUnreadable)
 	}
 	return m, nil
 }

@@ -144,14 +144,21 @@ func TestHead(t *testing.T) {
 		want      int
 		err       error
 	}{
-		"nothing":                    {revisions: 0, err: manifest.ErrNotFound},
-		"one, no manifest":           {revisions: 1, want: 1},
-		"many, no manifest":          {revisions: 12, want: 12},
-		"manifest is newest":         {revisions: 3, prepare: published(3), want: 3},
-		"manifest is stale":          {revisions: 5, prepare: published(2), want: 5},
-		"manifest is ahead":          {revisions: 3, prepare: published(4), want: 3},
-		"manifest is far ahead":      {revisions: 3, prepare: published(40), want: 3},
-		"manifest without a journal": {revisions: 0, prepare: published(2), err: manifest.ErrNotFound},
+		"nothing":                      {revisions: 0, err: manifest.ErrNotFound},
+		"one, no manifest":             {revisions: 1, want: 1},
+		"many, no manifest":            {revisions: 12, want: 12},
+		"manifest is newest":           {revisions: 3, prepare: published(3), want: 3},
+		"manifest is stale":            {revisions: 5, prepare: published(2), want: 5},
+		"manifest is ahead":            {revisions: 3, prepare: published(4), want: 3},
+		"newest revisions are deleted": {revisions: 3, prepare: published(40), err: manifest.ErrUnreadable},
+		"manifest is first ahead":      {revisions: 0, prepare: published(1), err: manifest.ErrNotFound},
+		"journal is deleted":           {revisions: 0, prepare: published(2), err: manifest.ErrUnreadable},
+		"oldest revision is deleted": {revisions: 3, err: manifest.ErrUnreadable, prepare: func(_ *testing.T, _ *manifest.Journal, store *manifesttest.Store) {
+			store.Uproot(string(layout) + prefix + "00000001.json")
+		}},
+		"revision between is deleted": {revisions: 4, err: manifest.ErrUnreadable, prepare: func(_ *testing.T, _ *manifest.Journal, store *manifesttest.Store) {
+			store.Uproot(string(layout) + prefix + "00000003.json")
+		}},
 		"manifest is damaged": {revisions: 3, want: 3, prepare: func(_ *testing.T, _ *manifest.Journal, store *manifesttest.Store) {
 			store.Plant(layout.Manifest(destination(), "m-1"), []byte("{"))
 		}},

@@ -67,11 +67,12 @@ func revisionOf(key, prefix string) (int, bool) {
 		return 0, false
 	}
 	digits, ok := strings.CutSuffix(name, ".json")
-	if !ok || len(digits) < 8 {
+	if !ok {
 		return 0, false
 	}
+	// Only as revision spells it: another spelling of a number is another key, and not ours.
 	n, err := strconv.Atoi(digits)
-	return n, err == nil && n > 0
+	return n, err == nil && n > 0 && fmt.Sprintf("%08d", n) == digits
 }
 
 // A Marker stands in the index of exports at work: under the time at which a queued (or submitting) one is due, or under

@@ -119,7 +119,7 @@ func TestKeysOfRevisionsAndManifests(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]int{
 		"00000001.json": 1, "99999999.json": 99999999, "100000000.json": 100000000,
-		"00000000.json": 0, "1.json": 0, "00000001": 0, "00000001.json.bak": 0, "0000000x.json": 0, "x/00000001.json": 0, "": 0,
+		"00000000.json": 0, "1.json": 0, "00000001": 0, "00000001.json.bak": 0, "0000000x.json": 0, "000000001.json": 0, "+0000001.json": 0, "-0000001.json": 0, "x/00000001.json": 0, "": 0,
 	} {
 		if n, ok := revisionOf("journal/"+name, "journal/"); ok != (want != 0) || ok && n != want {
 			t.Errorf("%s is revision %d (%v), want %d", name, n, ok, want)

@@ -28,7 +28,8 @@ type Store interface {
 	Create(ctx context.Context, key string, data []byte) error
 	// Put stores data under the key, over whatever is there.
 	Put(ctx context.Context, key string, data []byte) error
-	// Get returns what is stored under the key; nothing is ErrNotFound.
+	// Get returns what is stored under the key; nothing is ErrNotFound, and what is too large for a manifest may be
+	// ErrUnreadable.
 	Get(ctx context.Context, key string) ([]byte, error)
 	// Delete removes the key; a key that is not there is no error.
 	Delete(ctx context.Context, key string) error

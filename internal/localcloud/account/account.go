@@ -156,6 +156,18 @@ func (d *Directory) Expire(accessKeyID string) {
 	}
 }
 
+// ExpireSession makes all temporary keys of an assumed role's session, named by its ARN, expire now.
+func (d *Directory) ExpireSession(arn string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for id, identity := range d.keys {
+		if identity.ARN == arn && identity.Token != "" {
+			identity.Expires = time.Now()
+			d.keys[id] = identity
+		}
+	}
+}
+
 // Allowed decides whether the identity may do the action on the resource, given the request's condition keys: a Deny
 // wins, and what no statement allows is denied.
 func (d *Directory) Allowed(identity Identity, action, resource string, context map[string]string) bool {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,9 +18,13 @@ import (
 	"imageferry/internal/localcloud/ecsd"
 )
 
+// prepare fills the SDK's map of endpoints, which its first clients would race for.
+var prepare = sync.OnceFunc(func() { ecs.GetEndpointMap() })
+
 // client is the platform's own client, with temporary keys.
 func client(t *testing.T, w *world) *ecs.Client {
 	t.Helper()
+	prepare()
 	server := httptest.NewServer(w.server)
 	t.Cleanup(server.Close)
 	w.dir.PutRole("caller", trust("fc.aliyuncs.com"), account.Administrator())

@@ -216,6 +216,17 @@ func (s *Server) Kill() {
 	}
 }
 
+// KillRequest is Kill for the one process that works on a request; if none does, there is nothing to do.
+func (s *Server) KillRequest(requestID string) {
+	f, err := s.deployed()
+	if err != nil {
+		return
+	}
+	if i := f.pool.working(requestID); i != nil {
+		i.kill()
+	}
+}
+
 // Stats returns the counts as of now.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()

@@ -128,6 +128,26 @@ func TestKillFailsTheInvocationUnderWay(t *testing.T) {
 	}
 }
 
+func TestKillRequestEndsOnlyTheProcessThatWorksOnIt(t *testing.T) {
+	t.Parallel()
+	c := deploy(t, nil)
+	var hanging sync.WaitGroup
+	hanging.Go(func() { _, _ = c.Invoke(context.Background(), []byte(`{"do":"hang"}`)) })
+	id := c.InvokeAsync([]byte(`{"do":"hang"}`), "test")
+	c.output.waitFor(t, "hanging", 2)
+	c.KillRequest("1-00000000-00000000-000000000000") // nobody's
+	if got := c.Stats(); got.Instances != 2 || got.Retries != 0 {
+		t.Errorf("stats are %+v", got)
+	}
+	c.KillRequest(id)
+	c.output.waitFor(t, "hanging", 3) // the event is tried again, in a new process
+	if got := c.Stats(); got.Instances != 2 || got.ColdStarts != 3 || got.InFlight != 2 || got.Retries != 1 {
+		t.Errorf("stats are %+v", got)
+	}
+	c.Close()
+	hanging.Wait()
+}
+
 func TestConcurrentInvocationsGetInstancesOfTheirOwnUpToTheLimit(t *testing.T) {
 	t.Parallel()
 	c := deploy(t, func(o *fcd.Options) { o.MaxInstances = 2 })

@@ -64,14 +64,18 @@ func startInstance(f *function, environment []string, output io.Writer, log *slo
 		return nil, fmt.Errorf("listen for the runtime API: %w", err)
 	}
 	i := &instance{function: f, id: newRequestID(), next: make(chan *invocation), dead: make(chan struct{})}
-	cmd := exec.Command(f.binary)
+	cmd := exec.Command(f.binary) // #nosec G204 -- running the function that was deployed is what this is for
 	cmd.Dir = filepath.Dir(f.binary)
 	cmd.Env = append(environment, "FC_RUNTIME_API="+listener.Addr().String(), "FC_INSTANCE_ID="+i.id)
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.WaitDelay = outputDelay
 	cmd.SysProcAttr = processAttributes()
 
-	server := &http.Server{Handler: i.runtimeAPI(), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	server := &http.Server{
+		Handler:           i.runtimeAPI(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -113,6 +117,12 @@ func (i *instance) alive() bool {
 	default:
 		return true
 	}
+}
+
+func (i *instance) worksOn(requestID string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.current != nil && i.current.requestID == requestID
 }
 
 // outcome says how an invocation ended.

@@ -93,6 +93,18 @@ func (p *pool) kill() {
 	}
 }
 
+// working returns the instance that works on a request, nil if none does.
+func (p *pool) working(requestID string) *instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.all {
+		if i.worksOn(requestID) {
+			return i
+		}
+	}
+	return nil
+}
+
 // close is kill, after which no instance can be acquired.
 func (p *pool) close() {
 	p.mu.Lock()

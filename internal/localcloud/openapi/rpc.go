@@ -3,7 +3,7 @@ package openapi
 import (
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha1"
+	"crypto/sha1" // #nosec G505 -- signatures of RPC requests are HMAC-SHA1
 	"encoding/base64"
 	"maps"
 	"net/http"

@@ -97,6 +97,9 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.Header().Set("X-Acs-Request-Id", req.RequestID)
 	w.WriteHeader(status)
+	if fault.Cut == trace.CutBody {
+		trace.Break(w, body)
+	}
 	_, _ = w.Write(body) // a client that has gone is not an error of the service
 }
 

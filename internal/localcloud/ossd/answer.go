@@ -5,6 +5,8 @@ import (
 	"encoding/xml"
 	"net/http"
 	"strconv"
+
+	"imageferry/internal/localcloud/trace"
 )
 
 // An answer is a whole response, kept back until faults have had their say.
@@ -28,8 +30,9 @@ func (a answer) withXML(v any) answer {
 	return a
 }
 
-// writeTo sends the answer. A client that no longer listens is not an error of the call.
-func (a answer) writeTo(w http.ResponseWriter, r *request) {
+// writeTo sends the answer, or as much of it as a cut in its body leaves. A client that no longer listens is not an error
+// of the call.
+func (a answer) writeTo(w http.ResponseWriter, r *request, cut trace.Cut) {
 	header := w.Header()
 	for name, values := range a.header {
 		header[name] = values
@@ -43,6 +46,9 @@ func (a answer) writeTo(w http.ResponseWriter, r *request) {
 	}
 	w.WriteHeader(a.status)
 	if !bodyless && r.method != http.MethodHead {
+		if cut == trace.CutBody {
+			trace.Break(w, a.body)
+		}
 		_, _ = w.Write(a.body)
 	}
 }

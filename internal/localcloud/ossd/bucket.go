@@ -29,6 +29,8 @@ type BucketSpec struct {
 	SSEAlgorithm string
 	// StorageClass is "Standard", "IA", "Archive", "ColdArchive" or "DeepColdArchive"; empty means "Standard".
 	StorageClass string
+	// RetentionDays is the period of a locked retention policy (WORM): 0 for none.
+	RetentionDays int
 }
 
 // bucket is one bucket with its objects.

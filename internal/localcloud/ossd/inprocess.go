@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"imageferry/internal/localcloud/account"
+	"imageferry/internal/localcloud/trace"
 )
 
 // ErrCut is the error of a call in process whose connection was cut: it may or may not have been applied.
@@ -59,7 +60,7 @@ func (s *Server) callAs(ctx context.Context, as account.Identity, r *request) ([
 		r.identity = known
 	}
 	a, cut := s.call(ctx, r)
-	if cut {
+	if cut != trace.CutNone {
 		return nil, fmt.Errorf("call oss: %w", ErrCut)
 	}
 	if a.status >= http.StatusMultipleChoices {

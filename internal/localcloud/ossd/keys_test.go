@@ -63,7 +63,7 @@ func keysFrom(x *index, from string) []string {
 
 func TestPrefixEnd(t *testing.T) {
 	t.Parallel()
-	for prefix, want := range map[string]string{"a/": "a0", "a\xff": "b", "": "", "\xff\xff": ""} {
+	for prefix, want := range map[string]string{"a/": "a0", "a\xff": "b", "a\ufffd": "a\xef\xbf\xbe", "": "", "\xff\xff": ""} {
 		if got, ok := prefixEnd(prefix); got != want || ok != (want != "") {
 			t.Errorf("prefixEnd(%q) = %q, %t", prefix, got, ok)
 		}

@@ -143,12 +143,14 @@ func after(s string) string { return s + "\x00" }
 
 // prefixEnd is the least string greater than every string with the prefix, and whether there is one.
 func prefixEnd(prefix string) (string, bool) {
-	trimmed := strings.TrimRight(prefix, "\xff")
-	if trimmed == "" {
+	last := len(prefix) - 1
+	for last >= 0 && prefix[last] == 0xff {
+		last--
+	}
+	if last < 0 {
 		return "", false
 	}
-	last := len(trimmed) - 1
-	return trimmed[:last] + string([]byte{trimmed[last] + 1}), true
+	return prefix[:last] + string([]byte{prefix[last] + 1}), true
 }
 
 // newToken makes a continuation token. Tokens are opaque to clients, as OSS's are.

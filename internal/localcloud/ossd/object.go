@@ -1,7 +1,7 @@
 package ossd
 
 import (
-	"crypto/md5"
+	"crypto/md5" // #nosec G501 -- OSS's ETags and Content-MD5 are MD5; they are checksums
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
@@ -57,7 +57,7 @@ func newObject(r *request, kind string) (*object, *Error) {
 	if o.storageClass != "" && !slices.Contains(storageClasses, o.storageClass) {
 		return nil, invalidArgument("The specified storage class is invalid.") // Guess: message
 	}
-	sum := md5.Sum(r.body)
+	sum := md5.Sum(r.body) // #nosec G401 -- OSS's ETags and Content-MD5 are MD5; they are checksums
 	o.etag = strings.ToUpper(hex.EncodeToString(sum[:]))
 	for _, name := range storedHeaders {
 		if value := r.header.Get(name); value != "" {
@@ -83,7 +83,7 @@ func checkDigest(r *request) *Error {
 	if want == "" {
 		return nil
 	}
-	sum := md5.Sum(r.body)
+	sum := md5.Sum(r.body) // #nosec G401 -- OSS's ETags and Content-MD5 are MD5; they are checksums
 	if want != base64.StdEncoding.EncodeToString(sum[:]) {
 		return &Error{Status: http.StatusBadRequest, Code: "InvalidDigest", Message: "The Content-MD5 you specified was invalid."}
 	}
@@ -112,9 +112,12 @@ func (s *Server) putObject(r *request) (answer, *Error) {
 	if create && b.spec.Versioning == "" && b.objects.get(r.key) != nil {
 		return answer{}, fileAlreadyExists()
 	}
+	if err := b.retained(r.key); err != nil {
+		return answer{}, err
+	}
 	b.store(o, r, "ObjectCreated:PutObject")
 	a := newAnswer(http.StatusOK)
-	sum := md5.Sum(o.data)
+	sum := md5.Sum(o.data) // #nosec G401 -- OSS's ETags and Content-MD5 are MD5; they are checksums
 	a.header.Set("Content-MD5", base64.StdEncoding.EncodeToString(sum[:]))
 	a.describeWrite(o)
 	return a, nil
@@ -214,7 +217,7 @@ func (o *object) extended(part *object) *object {
 	longer.data = append(o.data, part.data...)
 	longer.crc = crc64.Update(o.crc, ecma, part.data)
 	longer.modified = part.modified
-	sum := md5.Sum([]byte(o.etag + part.etag))
+	sum := md5.Sum([]byte(o.etag + part.etag)) // #nosec G401 -- OSS's ETags and Content-MD5 are MD5; they are checksums
 	longer.etag = strings.ToUpper(hex.EncodeToString(sum[:]))
 	return &longer
 }
@@ -225,6 +228,9 @@ func (s *Server) deleteObject(r *request) (answer, *Error) {
 	b := r.target
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err := b.retained(r.key); err != nil {
+		return answer{}, err
+	}
 	b.objects.remove(r.key)
 	a := newAnswer(http.StatusNoContent)
 	if id := b.newVersionID(); id != "" {

@@ -42,6 +42,7 @@ var operations = map[endpoint]operation{
 	{"service", http.MethodGet, ""}:          {action: "oss:ListBuckets", bucketless: true, apply: (*Server).listBuckets},
 	{"bucket", http.MethodPut, ""}:           {action: "oss:PutBucket", bucketless: true, apply: (*Server).putBucket},
 	{"bucket", http.MethodGet, ""}:           {action: "oss:ListObjects", apply: (*Server).listObjects},
+	{"bucket", http.MethodGet, "worm"}:       {action: "oss:GetBucketWorm", apply: (*Server).getBucketWorm},
 	{"bucket", http.MethodGet, "bucketInfo"}: {action: "oss:GetBucketInfo", anyEndpoint: true, apply: (*Server).getBucketInfo},
 	// Guess: OSS documents GetBucketInfo to be answered by any endpoint; its sibling is taken to be alike.
 	{"bucket", http.MethodGet, "location"}: {

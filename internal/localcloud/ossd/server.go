@@ -47,16 +47,16 @@ func New(region string, dir *account.Directory, tap *trace.Tap, log *slog.Logger
 func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	r := s.receive(hr)
 	a, cut := s.call(hr.Context(), r)
-	if cut {
+	if cut == trace.CutBefore || cut == trace.CutAfter {
 		abort(w)
 		return
 	}
-	a.writeTo(w, r)
+	a.writeTo(w, r, cut)
 }
 
-// call takes a request through the whole pipeline and reports whether its connection is to be cut instead of answered.
+// call takes a request through the whole pipeline and reports where its connection is to be cut.
 // A caller that went away does not stop its call: on a real network it would not, either.
-func (s *Server) call(ctx context.Context, r *request) (a answer, cut bool) {
+func (s *Server) call(ctx context.Context, r *request) (a answer, cut trace.Cut) {
 	call, fault := s.tap.Begin(ctx, trace.Call{
 		Service:   "oss",
 		Action:    r.op.action,
@@ -69,11 +69,11 @@ func (s *Server) call(ctx context.Context, r *request) (a answer, cut bool) {
 	case fault.Refuse != nil:
 		failure = &Error{Status: fault.Refuse.Status, Code: fault.Refuse.Code, Message: fault.Refuse.Message}
 	case fault.Cut == trace.CutBefore:
-		cut = true
+		cut = trace.CutBefore
 	default:
 		a, failure = s.perform(r)
 		call.Applied = failure == nil
-		cut = fault.Cut == trace.CutAfter
+		cut = fault.Cut
 	}
 	if failure != nil {
 		a = failure.answer(r)
@@ -82,7 +82,7 @@ func (s *Server) call(ctx context.Context, r *request) (a answer, cut bool) {
 	if call.Applied && fault.Mangle != nil {
 		a.status, a.body = fault.Mangle(a.status, a.body)
 	}
-	if !cut {
+	if cut == trace.CutNone || cut == trace.CutBody {
 		call.Status = a.status
 	}
 	s.tap.End(ctx, call, fault)

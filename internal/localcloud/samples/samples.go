@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
@@ -83,8 +84,12 @@ func Create(ctx context.Context, cloud *localcloud.Cloud, plan []Sample) ([]Made
 	return made, nil
 }
 
+// prepare fills the SDK's map of endpoints, a package variable that the first clients of two clouds would race for.
+var prepare = sync.OnceFunc(func() { ecs.GetEndpointMap() })
+
 // Client is the SDK's client of the embedded ECS with the administrator's keys. It is not safe for concurrent use.
 func Client(cloud *localcloud.Cloud) (*ecs.Client, error) {
+	prepare()
 	keys := cloud.Administrator
 	client, err := ecs.NewClientWithOptions(cloud.Region, sdk.NewConfig().WithScheme("HTTP"),
 		credentials.NewAccessKeyCredential(keys.AccessKeyID, keys.Secret))

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,8 +42,12 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// prepare fills the SDK's map of endpoints, which its first clients would race for.
+var prepare = sync.OnceFunc(func() { sts.GetEndpointMap() })
+
 func (w *world) client(t *testing.T, id account.Identity) *sts.Client {
 	t.Helper()
+	prepare()
 	var credential auth.Credential = credentials.NewAccessKeyCredential(id.AccessKeyID, id.Secret)
 	if id.Token != "" {
 		credential = credentials.NewStsTokenCredential(id.AccessKeyID, id.Secret, id.Token)

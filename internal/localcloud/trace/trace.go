@@ -4,6 +4,7 @@ package trace
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -31,7 +32,7 @@ type Call struct {
 	Code string `json:"code,omitempty"`
 	// Applied tells whether the call took effect. A read that was answered counts as applied.
 	Applied bool `json:"applied"`
-	// Fault names what was injected, empty when nothing was: "delay", "refuse", "cut-before", "cut-after", "mangle".
+	// Fault names what was injected, empty when nothing was: "delay", "refuse", "cut-before", "cut-after", "cut-body", "mangle".
 	Fault string `json:"fault,omitempty"`
 }
 
@@ -50,6 +51,7 @@ const (
 	CutNone   Cut = iota
 	CutBefore     // closed without applying the call
 	CutAfter      // applied, then closed without an answer
+	CutBody       // applied, then closed in the middle of the answer's body; one without a body is whole
 )
 
 // A Fault is what an [Injector] does to one call. The zero Fault does nothing.
@@ -139,6 +141,17 @@ func (t *Tap) Reset() {
 	t.calls = nil
 }
 
+// Break sends the first half of a body, after headers that have promised all of it, and ends the handler and its
+// connection: it is how a server honours [CutBody]. It does nothing to an empty body.
+func Break(w http.ResponseWriter, body []byte) {
+	if len(body) == 0 {
+		return
+	}
+	_, _ = w.Write(body[:len(body)/2])
+	_ = http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
+}
+
 func (f Fault) name() string {
 	switch {
 	case f.Refuse != nil:
@@ -147,6 +160,8 @@ func (f Fault) name() string {
 		return "cut-before"
 	case f.Cut == CutAfter:
 		return "cut-after"
+	case f.Cut == CutBody:
+		return "cut-body"
 	case f.Mangle != nil:
 		return "mangle"
 	case f.Delay > 0 || f.AnswerDelay > 0:
