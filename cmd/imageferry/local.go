@@ -7,18 +7,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
-
 	"imageferry/internal/localcloud"
 	"imageferry/internal/localcloud/fcd"
 	"imageferry/internal/localcloud/samples"
 )
-
-// errUnmet: the samples did not end as they should. It has been reported.
-var errUnmet = errors.New("samples did not reach their state")
 
 // localOptions are the flags of `imageferry local`.
 type localOptions struct {
@@ -78,7 +74,7 @@ func (o localOptions) validate() error {
 
 func runLocal(ctx context.Context, o localOptions, stdout, stderr io.Writer) (err error) {
 	if err := o.validate(); err != nil {
-		return err
+		return usage(err)
 	}
 	started := time.Now()
 	output, closeLog, err := o.functionLog()
@@ -110,18 +106,13 @@ func runLocal(ctx context.Context, o localOptions, stdout, stderr io.Writer) (er
 		return err
 	}
 	if o.once {
-		if !watch.met() {
-			return errUnmet
+		if ctx.Err() != nil || !watch.met() { // interrupted before all samples were made, none may be unmet
+			return errReported
 		}
 		return nil
 	}
 	<-ctx.Done()
 	return nil
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func (o localOptions) functionLog() (w io.Writer, closeLog func() error, err error) {
@@ -140,6 +131,9 @@ type local struct {
 	cloud *localcloud.Cloud
 	spec  fcd.Spec
 	dir   string // of the binary
+	// env is what the function has beside its spec.
+	env     map[string]string
+	control *control
 }
 
 func startLocal(ctx context.Context, o localOptions, output io.Writer) (_ *local, err error) {
@@ -151,7 +145,7 @@ func startLocal(ctx context.Context, o localOptions, output io.Writer) (_ *local
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(filepath.Join(project, "s.yaml"))
+	text, err := os.ReadFile(filepath.Join(project, "s.yaml")) // #nosec G304 -- the s.yaml of the person's own project
 	if err != nil {
 		return nil, fmt.Errorf("read s.yaml: %w", err)
 	}
@@ -171,17 +165,44 @@ func startLocal(ctx context.Context, o localOptions, output io.Writer) (_ *local
 	if l.cloud, err = localcloud.Start(localcloud.Options{Speed: o.speed, Latency: o.latency, SeedDialect: o.seedDialect}); err != nil {
 		return nil, err
 	}
-	l.spec, err = l.cloud.Deploy(ctx, localcloud.Deployment{
-		Spec:   text,
-		Binary: binary,
-		// What the function waits for by its own clock has to keep pace with the cloud's.
-		Env:    map[string]string{"FERRY_RETRY_DELAY": max(time.Duration(float64(time.Minute)/o.speed), 10*time.Millisecond).String()},
-		Output: output,
+	// What the function waits for by its own clock has to keep pace with the cloud's.
+	l.env = map[string]string{"FERRY_RETRY_DELAY": max(time.Duration(float64(time.Minute)/o.speed), 10*time.Millisecond).String()}
+	l.spec, err = l.cloud.Deploy(ctx, localcloud.Deployment{Spec: text, Binary: binary, Env: l.env, Output: output})
+	if err != nil {
+		return l, err
+	}
+	l.control, err = listenControl(func(url string) readyLine {
+		line := readyOf(l)
+		line.ControlURL = url
+		return line
 	})
 	return l, err
 }
 
+func (l *local) controlURL() string {
+	if l.control == nil {
+		return ""
+	}
+	return l.control.url
+}
+
+// environment is the function's configuration, as far as other commands need it.
+func (l *local) environment() map[string]string {
+	all := map[string]string{}
+	for _, from := range []map[string]string{l.spec.Environment, l.env} {
+		for name, value := range from {
+			if strings.HasPrefix(name, "FERRY_") && !strings.HasPrefix(name, "FERRY_HTTP_") {
+				all[name] = value
+			}
+		}
+	}
+	return all
+}
+
 func (l *local) close() {
+	if l.control != nil {
+		l.control.close()
+	}
 	if l.cloud != nil {
 		l.cloud.Close()
 	}

@@ -1,41 +1,19 @@
-// Imageferry is the command line for people. So far it runs the whole of imageferry on this machine.
+// Imageferry is the command line for people: it exports images, tells what became of them, and runs the whole of imageferry
+// on one machine.
 package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/spf13/cobra"
-
-	"imageferry/internal/version"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := newRoot().ExecuteContext(ctx)
-	switch {
-	case err == nil:
-		return
-	case !errors.Is(err, errUnmet):
-		fmt.Fprintln(os.Stderr, "imageferry:", err)
-	}
+	// The first signal lets what has begun come to its end; the second one ends the process.
+	context.AfterFunc(ctx, stop)
+	code := newApp().run(ctx, os.Args[1:])
 	stop()
-	os.Exit(1)
-}
-
-func newRoot() *cobra.Command {
-	root := &cobra.Command{
-		Use:           "imageferry",
-		Short:         "Exports ECS custom images to OSS, and knows which are safe",
-		Version:       version.Current,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-	}
-	root.AddCommand(newLocal())
-	return root
+	os.Exit(code)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"imageferry/internal/manifest"
+	"imageferry/internal/terminal"
 )
 
 // A view shows a run: ready once, show many times, done once.
@@ -48,11 +49,16 @@ type readyLine struct {
 	ECSEndpoint     string `json:"ecsEndpoint"`
 	OSSEndpoint     string `json:"ossEndpoint"`
 	STSEndpoint     string `json:"stsEndpoint"`
+	RAMEndpoint     string `json:"ramEndpoint"`
 	FCEndpoint      string `json:"fcEndpoint"`
 	FunctionName    string `json:"functionName"`
 	HTTPURL         string `json:"httpUrl"`
 	AccessKeyID     string `json:"accessKeyId"`
 	AccessKeySecret string `json:"accessKeySecret"`
+	// ControlURL serves this line again.
+	ControlURL string `json:"controlUrl"`
+	// Environment is how the function is configured, without secrets.
+	Environment map[string]string `json:"environment,omitempty"`
 }
 
 func readyOf(l *local) readyLine {
@@ -60,9 +66,10 @@ func readyOf(l *local) readyLine {
 	return readyLine{
 		Ready: true, Region: l.cloud.Region, AccountID: l.cloud.Directory.ID(),
 		Bucket: vars.Bucket, ManifestBucket: vars.ManifestBucket, ManifestPrefix: vars.ManifestPrefix,
-		ECSEndpoint: e.ECS, OSSEndpoint: "http://" + e.OSS, STSEndpoint: e.STS, FCEndpoint: e.FC,
+		ECSEndpoint: e.ECS, OSSEndpoint: "http://" + e.OSS, STSEndpoint: e.STS, RAMEndpoint: e.RAM, FCEndpoint: e.FC,
 		FunctionName: l.spec.Name, HTTPURL: "http://" + e.HTTP + "/",
 		AccessKeyID: keys.AccessKeyID, AccessKeySecret: keys.Secret,
+		ControlURL: l.controlURL(), Environment: l.environment(),
 	}
 }
 
@@ -140,12 +147,10 @@ func describe(r row) string {
 	case r.Export.Reason != "":
 		return text + " " + r.Export.Reason + ": " + r.Export.Remedy
 	case r.Export.State == manifest.Exported:
-		return text + fmt.Sprintf(" %d objects, %s", len(r.Export.Objects), bytesText(r.Export.Verification.Bytes))
+		return text + fmt.Sprintf(" %d objects, %s", len(r.Export.Objects), terminal.Bytes(r.Export.Verification.Bytes))
 	}
 	return text
 }
-
-func bytesText(n int64) string { return fmt.Sprintf("% .1f", decor.SizeB1024(n)) }
 
 func (v *lineView) done(l *local, r result) error { return printDone(v.w, l, r, v.once) }
 
@@ -246,7 +251,7 @@ func printReady(w io.Writer, l *local) error {
 	for _, line := range [][2]string{
 		{"region", r.Region}, {"account", r.AccountID}, {"ECS", "http://" + r.ECSEndpoint}, {"OSS", r.OSSEndpoint},
 		{"STS", "http://" + r.STSEndpoint}, {"FC", "http://" + r.FCEndpoint + "  function " + r.FunctionName},
-		{"HTTP trigger", r.HTTPURL}, {"access key", r.AccessKeyID + "  " + r.AccessKeySecret + "  (for this run only)"},
+		{"HTTP trigger", r.HTTPURL}, {"control", r.ControlURL + "  for --local of the other commands"}, {"access key", r.AccessKeyID + "  " + r.AccessKeySecret + "  (for this run only)"},
 	} {
 		if _, err := fmt.Fprintf(t, "  %s\t%s\n", line[0], line[1]); err != nil {
 			return err
