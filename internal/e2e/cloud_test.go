@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
 
 	"imageferry/internal/alicloud"
 	"imageferry/internal/localcloud"
@@ -42,7 +45,24 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	ecs.GetEndpointMap() // fills a variable that the SDK's first clients would race for
+	if err := parallel(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return m.Run()
+}
+
+// parallel lets more tests run at once than there are processors, unless -parallel says otherwise: they mostly wait for the
+// clocks of their clouds.
+func parallel() error {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if chosen {
+		return nil
+	}
+	return flag.Set("test.parallel", "6")
 }
 
 func build(dir string) error {
@@ -77,11 +97,18 @@ type deployment struct {
 
 type setup struct {
 	localcloud.Options
+	vars    map[string]string // of s.yaml
 	env     map[string]string
 	timeout time.Duration
 	prepare func(*localcloud.Cloud) // before the function is deployed
 	// noTimers leaves the ticks to the test.
 	noTimers bool
+	// anonymous has the HTTP trigger let everybody through.
+	anonymous bool
+	// retryBase is the first pause before an event is tried again, in the platform's time; 0 is the platform's own.
+	retryBase time.Duration
+	// output receives what the function prints; nil shows it with go test -v.
+	output io.Writer
 }
 
 // deploy starts a cloud that is fast enough for tests. Everything ends with the test.
@@ -105,12 +132,18 @@ func deploy(t *testing.T, s setup) *deployment {
 	if s.noTimers {
 		text = []byte(strings.ReplaceAll(string(text), " enable: true", " enable: false"))
 	}
+	if s.anonymous {
+		text = []byte(strings.ReplaceAll(string(text), "authType: function", "authType: anonymous"))
+	}
 	env := map[string]string{"FERRY_RETRY_DELAY": "50ms", "FERRY_CLOCK_SKEW": "100ms"}
 	for k, v := range s.env {
 		env[k] = v
 	}
+	if s.output == nil {
+		s.output = output()
+	}
 	spec, err := cloud.Deploy(t.Context(), localcloud.Deployment{
-		Spec: text, Binary: built.function, Env: env, Timeout: s.timeout, Output: output(),
+		Spec: text, Vars: s.vars, Binary: built.function, Env: env, Timeout: s.timeout, RetryBase: s.retryBase, Output: s.output,
 	})
 	if err != nil {
 		t.Fatal(err)
