@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -250,20 +249,6 @@ func (d *deployment) createImage(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return made[0].ImageID
-}
-
-// invoke hands an event to the function and waits for its answer.
-func (d *deployment) invoke(t *testing.T, event any) string {
-	t.Helper()
-	text, err := json.Marshal(event)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := d.FC.Invoke(t.Context(), text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(r.Payload)
 }
 
 // exports is the bucket of the exported objects, read with the administrator's keys.

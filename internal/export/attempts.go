@@ -1,6 +1,7 @@
 package export
 
 import (
+	"slices"
 	"time"
 
 	"imageferry/internal/manifest"
@@ -21,9 +22,16 @@ func openNew(m *manifest.Manifest, now time.Time) {
 		number = m.Attempts[n-1].Number + 1
 	}
 	m.Attempts = append(m.Attempts, manifest.Attempt{Number: number, StartedAt: now})
-	if extra := len(m.Attempts) - manifest.MaxAttemptsKept; extra > 0 {
-		m.Attempts = m.Attempts[extra:]
+	if n := len(m.Attempts); n > manifest.MaxAttemptsKept {
+		out := leastTelling(m.Attempts[:n-1])
+		m.Attempts = slices.Delete(m.Attempts, out, out+1)
 	}
+}
+
+// leastTelling is the oldest attempt without a task, or else the oldest: a long wait for a quota must not make the journal
+// forget the tasks that it knows.
+func leastTelling(attempts []manifest.Attempt) int {
+	return max(0, slices.IndexFunc(attempts, func(a manifest.Attempt) bool { return a.TaskID == "" }))
 }
 
 // closeAttempt ends the last attempt with an outcome, and with the finding behind it.

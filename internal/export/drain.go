@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"imageferry/internal/manifest"
 )
@@ -50,10 +51,8 @@ func (d *drain) run(ctx context.Context) error {
 			return err
 		}
 		empty = empty && len(markers) == 0
-		for _, group := range byExport(markers) {
-			if group[0].Due.After(d.now()) {
-				return nil // and so are all after it
-			}
+		due := d.due(markers)
+		for _, group := range byExport(due) {
 			if group[0].Destination.Region != d.settings.Destination.Region || d.done[keyOf(group[0])] {
 				continue
 			}
@@ -65,7 +64,7 @@ func (d *drain) run(ctx context.Context) error {
 				return err
 			}
 		}
-		if !more {
+		if !more || len(due) < len(markers) {
 			break
 		}
 		after = markers[len(markers)-1]
@@ -74,6 +73,16 @@ func (d *drain) run(ctx context.Context) error {
 		d.release(ctx)
 	}
 	return nil
+}
+
+// due are the markers whose time has come. The others are not even looked at: one that precedes its revision, as an intent's
+// may, would pass for a stale one.
+func (d *drain) due(markers []manifest.Marker) []manifest.Marker {
+	now := d.now()
+	if i := slices.IndexFunc(markers, func(m manifest.Marker) bool { return m.Due.After(now) }); i >= 0 {
+		return markers[:i]
+	}
+	return markers
 }
 
 // one works one export, and tells whether the walk ends here.

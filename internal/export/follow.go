@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -176,11 +177,15 @@ func (f *Ferry) ended(ctx context.Context, head *manifest.Manifest, t Task, deta
 	default:
 		return f.exported(ctx, head, t, detail)
 	}
-	return f.afterTask(ctx, head, t, bad), nil
+	return f.afterTask(ctx, head, t, detail, bad), nil
 }
 
-// afterTask is the revision for a task that did not bring the objects.
-func (f *Ferry) afterTask(ctx context.Context, head *manifest.Manifest, t Task, bad *finding) *manifest.Manifest {
+// afterTask is the revision for a task that did not bring the objects. One that was found counts against the export only if
+// it has shown that it was this export's.
+func (f *Ferry) afterTask(ctx context.Context, head *manifest.Manifest, t Task, detail TaskDetail, bad *finding) *manifest.Manifest {
+	if wasAdopted(head) && evidenceOf(detail, head) < sameObject {
+		bad = found(taskForeign, cmp.Or(foreign(detail, head), bad.detail+"; it had not told where it writes"))
+	}
 	if bad.Class == Shared || bad.Class == Quota {
 		f.hold(ctx, bad)
 	}
@@ -188,6 +193,11 @@ func (f *Ferry) afterTask(ctx context.Context, head *manifest.Manifest, t Task, 
 	finish(next.Task, t)
 	if next.State == manifest.Queued {
 		next.Task = nil // its attempt keeps the id
+	}
+	if bad.Code == taskForeign {
+		// The task of our own attempt is still to be found: the look begins where that began.
+		began := next.Attempts[len(next.Attempts)-1].StartedAt
+		openNew(next, began)
 	}
 	return next
 }
@@ -238,7 +248,7 @@ func (f *Ferry) exported(ctx context.Context, head *manifest.Manifest, t Task, d
 		return nil, err
 	}
 	if bad != nil {
-		return f.afterTask(ctx, head, t, bad), nil
+		return f.afterTask(ctx, head, t, detail, bad), nil
 	}
 	next := f.following(head, manifest.Exported)
 	finish(next.Task, t)

@@ -23,28 +23,62 @@ func (f *Ferry) lostTask(ctx context.Context, m *manifest.Manifest) (string, err
 	return f.unknownTask(ctx, m, since.Add(-f.settings.ClockSkew).Truncate(time.Minute), false)
 }
 
-// unknownTask finds the newest export task of the image that the journal does not know and that may write to this
-// destination.
+// unknownTask finds the export task of the image that the journal does not know and that is most likely this export's: the
+// one whose related items say so, and otherwise the first that was created, as long as nothing speaks against it.
 func (f *Ferry) unknownTask(ctx context.Context, m *manifest.Manifest, since time.Time, runningOnly bool) (string, error) {
 	tasks, err := f.Tasks.TasksOf(ctx, m.Image.ID, since)
 	if err != nil {
 		return "", err
 	}
-	sort.SliceStable(tasks, func(i, k int) bool { return tasks[i].CreatedAt.After(tasks[k].CreatedAt) })
+	sort.SliceStable(tasks, func(i, k int) bool { return tasks[i].CreatedAt.Before(tasks[k].CreatedAt) })
+	best, bestID := noEvidence, ""
 	for _, t := range tasks {
 		status := statusOf(t.Status)
-		if knows(m, t.ID) || t.CreatedAt.Before(since) || status == taskCancelledStatus || runningOnly && status != taskRunning {
+		if knows(m, t.ID) || t.CreatedAt.Before(since) || runningOnly && status != taskRunning {
 			continue
 		}
 		detail, ok, err := f.Tasks.Detail(ctx, t.ID)
 		if err != nil {
 			return "", err
 		}
-		if ok && foreign(detail, m) == "" {
-			return t.ID, nil
+		e := bare
+		if ok {
+			e = evidenceOf(detail, m)
+		}
+		if status == taskCancelledStatus && e < sameObject {
+			continue // somebody else may have cancelled something else
+		}
+		if e > best {
+			best, bestID = e, t.ID
 		}
 	}
-	return "", nil
+	return bestID, nil
+}
+
+// evidence is how much speaks for a task being this export's.
+type evidence int
+
+const (
+	noEvidence evidence = iota
+	bare                // nothing speaks against it
+	sameBucket
+	sameObject
+)
+
+func evidenceOf(d TaskDetail, m *manifest.Manifest) evidence {
+	if foreign(d, m) != "" {
+		return noEvidence
+	}
+	e := bare
+	for _, s := range d.Subtasks {
+		switch {
+		case s.Object != "":
+			return sameObject
+		case s.Bucket != "":
+			e = sameBucket
+		}
+	}
+	return e
 }
 
 // knows tells whether the journal has the task already.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -105,10 +106,10 @@ func (f *Ferry) after(m *manifest.Manifest, bad *finding) *manifest.Manifest {
 			}
 		}
 	case Quota:
-		due = next.CreatedAt // the oldest goes first
+		due = inLine(next)
 	default:
 		if bad.held {
-			due = next.CreatedAt
+			due = inLine(next)
 			break
 		}
 		next.Waits++
@@ -121,6 +122,12 @@ func (f *Ferry) after(m *manifest.Manifest, bad *finding) *manifest.Manifest {
 		next.DueAt = &due
 	}
 	return next
+}
+
+// inLine is the due time of an export that waits for what all of them wait for: in the past, the oldest first. It differs by
+// a nanosecond a revision, so that no marker comes twice: removing one may take its time, and must not meet a later one.
+func inLine(m *manifest.Manifest) time.Time {
+	return m.CreatedAt.Add(-time.Duration(m.Revision))
 }
 
 // endAttempt closes the attempt with what ended it, or forgets it if it never reached ECS.
@@ -150,47 +157,69 @@ func (f *Ferry) following(m *manifest.Manifest, state manifest.State) *manifest.
 	return next
 }
 
-// commit stores a revision, its manifest and its marker at once, and then removes the markers that led here. ErrExists:
-// another writer has the revision, and nothing was removed.
+// commit stores a revision, then its manifest and its marker, and then removes the markers that led here. ErrExists: another
+// writer has the revision, and nothing else was touched. Marker and manifest come after the revision, because whoever met a
+// marker before it would read the revision before it, and remove the marker as stale. What is missing when this writer dies,
+// the markers that stay behind lead the next tick to write.
 func (f *Ferry) commit(ctx context.Context, next *manifest.Manifest, stale []manifest.Marker) error {
-	var appendErr, publishErr, markErr error
+	if err := f.journal.Append(ctx, next); err != nil {
+		return fmt.Errorf("record %s of %s: %w", next.State, next.Image.ID, err)
+	}
+	var publishErr, markErr error
 	var g errgroup.Group
-	g.Go(func() error { appendErr, publishErr = f.journal.Record(ctx, next); return nil })
+	g.Go(func() error { publishErr = f.publish(ctx, next, stale); return nil })
 	if marker, ok := manifest.MarkerOf(next); ok {
 		g.Go(func() error { markErr = f.index.Put(ctx, marker); return nil })
 	}
 	_ = g.Wait()
-	if appendErr != nil {
-		if errors.Is(appendErr, manifest.ErrExists) {
-			f.republish(ctx, next)
-		}
-		return fmt.Errorf("record %s of %s: %w", next.State, next.Image.ID, appendErr)
-	}
-	if publishErr != nil || markErr != nil {
-		// The journal has it; the markers that stay behind lead the next tick here to write the rest.
-		f.log.WarnContext(ctx, "record is incomplete", "imageId", next.Image.ID, "error", errors.Join(publishErr, markErr).Error())
+	if err := errors.Join(publishErr, markErr); err != nil {
+		f.log.WarnContext(ctx, "record is incomplete", "imageId", next.Image.ID, "error", err.Error())
 		return nil
 	}
 	f.removeMarkers(ctx, next, stale)
 	return nil
 }
 
-// republish replaces the manifest of a revision that lost its place by that of the newest one.
-func (f *Ferry) republish(ctx context.Context, lost *manifest.Manifest) {
-	head, err := f.journal.Head(ctx, lost.Destination, lost.Image.ID)
-	if err == nil {
-		err = f.journal.Publish(ctx, head)
+// publish writes the manifest of a revision, and makes sure afterwards that it did not replace that of a newer one: an
+// instance can be frozen at any point while others go on. If that cannot be made sure, the markers that led here are put
+// back, should others have removed them, to lead the next tick here.
+func (f *Ferry) publish(ctx context.Context, m *manifest.Manifest, stale []manifest.Marker) error {
+	err := f.publishNewest(ctx, m)
+	if err != nil && len(stale) > 0 {
+		err = errors.Join(err, f.index.Put(ctx, stale[0]))
 	}
-	if err != nil {
-		f.log.WarnContext(ctx, "manifest may be stale", "imageId", lost.Image.ID, "error", err.Error())
+	return err
+}
+
+func (f *Ferry) publishNewest(ctx context.Context, m *manifest.Manifest) error {
+	for {
+		if err := f.journal.Publish(ctx, m); err != nil {
+			return err
+		}
+		_, err := f.journal.Revision(ctx, m.Destination, m.Image.ID, m.Revision+1)
+		if errors.Is(err, manifest.ErrNotFound) {
+			return nil
+		}
+		if err == nil {
+			m, err = f.journal.Head(ctx, m.Destination, m.Image.ID)
+		}
+		if err != nil {
+			return err
+		}
 	}
 }
 
 // repair writes the manifest and the marker that the newest revision calls for, and only then removes the markers that do
 // not fit it.
 func (f *Ferry) repair(ctx context.Context, head *manifest.Manifest, stale []manifest.Marker) error {
-	if err := f.journal.Publish(ctx, head); err != nil {
-		return err
+	published, err := f.journal.Published(ctx, head.Destination, head.Image.ID)
+	switch {
+	case err == nil && published.Revision > head.Revision:
+		return nil // others have gone on since; the next tick looks again
+	case err != nil || published.Revision < head.Revision:
+		if err := f.publish(ctx, head, stale); err != nil {
+			return err
+		}
 	}
 	if marker, ok := manifest.MarkerOf(head); ok {
 		if err := f.index.Put(ctx, marker); err != nil {

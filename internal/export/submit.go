@@ -180,14 +180,23 @@ type sight struct {
 }
 
 // begin stores the intent and its marker, and looks at everything that the decision needs, at once. Nothing may go on
-// unless both are stored: that is what brings somebody here when this invocation dies.
+// unless both are stored: that is what brings somebody here when this invocation dies. An export that was over is the one
+// case in which nothing else would bring somebody here, neither an older marker nor a sweep: so its marker goes ahead.
 func (f *Ferry) begin(ctx context.Context, m *manifest.Manifest, e errand) (sight, error) {
 	marker, _ := manifest.MarkerOf(m)
 	s := sight{image: e.image}
+	wasOver := m.Revision > 1 && len(e.stale) == 0
+	if wasOver {
+		if err := f.index.Put(ctx, marker); err != nil {
+			return s, fmt.Errorf("submit export of %s: %w", m.Image.ID, err)
+		}
+	}
 	var claimErr, markErr error
 	var g errgroup.Group
 	g.Go(func() error { claimErr = f.journal.Append(ctx, m); return nil })
-	g.Go(func() error { markErr = f.index.Put(ctx, marker); return nil })
+	if !wasOver {
+		g.Go(func() error { markErr = f.index.Put(ctx, marker); return nil })
+	}
 	if e.image == nil {
 		g.Go(func() error {
 			image, ok, err := f.Images.Image(ctx, m.Image.ID)

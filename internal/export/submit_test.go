@@ -47,7 +47,8 @@ func TestFreshEventToExported(t *testing.T) {
 	})
 }
 
-// From the event to the recorded task there are three sequential round trips, and one more removes the marker.
+// From the event to the recorded task there are three sequential round trips. The manifest, the look whether it is still the
+// newest, and the removal of the marker are one each.
 func TestSubmitTakesThreeRoundTrips(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
@@ -58,11 +59,10 @@ func TestSubmitTakesThreeRoundTrips(t *testing.T) {
 		w.store.SetFault(slow)
 		start := time.Now()
 		w.submit("m-1")
-		if took := time.Since(start); took != 4*trip {
+		if took := time.Since(start); took != 6*trip {
 			t.Errorf("it took %d round trips", took/trip)
 		}
 		// A tick with nothing to do is a list call; the drain reads the hold beside.
-		start = time.Now()
 		w.cloud.fault = nil
 		w.store.SetFault(nil)
 		w.store.ResetOps()
@@ -170,7 +170,7 @@ func TestImageThatIsStillCreating(t *testing.T) {
 		w.wantResult(w.order(Order{ImageID: "m-1", Trigger: w.trigger("event")}), manifest.Queued, imageNotAvailable)
 		r := w.order(Order{ImageID: "m-2", Trigger: w.trigger("event")})
 		w.wantResult(r, manifest.Queued, imageNotAvailable)
-		if r.DueAt == nil || r.DueAt.Sub(time.Now()) != w.settings.RetryDelay {
+		if r.DueAt == nil || time.Until(*r.DueAt) != w.settings.RetryDelay {
 			t.Errorf("due at %v", r.DueAt)
 		}
 		w.wantMarkers("m-1")

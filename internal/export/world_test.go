@@ -101,13 +101,6 @@ func (w *world) addAfter(d time.Duration, image manifest.Image) {
 	w.cloud.images[image.ID] = append(w.cloud.images[image.ID], imageVersion{from: time.Now().Add(d), image: image})
 }
 
-// remove deletes an image.
-func (w *world) remove(id string) {
-	w.cloud.mu.Lock()
-	defer w.cloud.mu.Unlock()
-	w.cloud.images[id] = append(w.cloud.images[id], imageVersion{from: time.Now()})
-}
-
 // ferry is an instance of the function.
 func (w *world) ferry() *Ferry {
 	return New(Cloud{Images: w.cloud, Tasks: w.cloud, Objects: w.cloud, Store: w.store}, w.settings, w.memory, time.Now,

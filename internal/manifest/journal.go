@@ -26,27 +26,8 @@ func NewJournal(store Store, layout Layout) *Journal {
 // Append creates the revision m.Revision, stamping it with the schema and a fresh writer nonce. ErrExists means that
 // another writer has that revision; any other error leaves open whether m will turn up in the journal.
 func (j *Journal) Append(ctx context.Context, m *Manifest) error {
-	stamp(m)
-	return j.create(ctx, m)
-}
-
-// Record appends a revision and publishes it at once. The first error is Append's; what was published by a revision that
-// was not appended has to be published anew by the caller.
-func (j *Journal) Record(ctx context.Context, m *Manifest) (appendErr, publishErr error) {
-	stamp(m)
-	var g errgroup.Group
-	g.Go(func() error { appendErr = j.create(ctx, m); return nil })
-	g.Go(func() error { publishErr = j.Publish(ctx, m); return nil })
-	_ = g.Wait()
-	return appendErr, publishErr
-}
-
-func stamp(m *Manifest) {
 	m.Schema = SchemaV1
 	m.Writer = nonce()
-}
-
-func (j *Journal) create(ctx context.Context, m *Manifest) error {
 	data, err := Encode(m)
 	if err != nil {
 		return err

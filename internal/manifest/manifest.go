@@ -58,7 +58,7 @@ type Manifest struct {
 	Image       Image       `json:"image"`
 	Trigger     Trigger     `json:"trigger"`
 
-	// Attempts are the newest submissions, oldest first, at most MaxAttemptsKept of them.
+	// Attempts are the submissions, oldest first, at most MaxAttemptsKept of them: those with a task are kept the longest.
 	Attempts []Attempt `json:"attempts,omitempty"`
 	// Failures counts the attempts that failed for reasons of this export alone since it was created or retried.
 	Failures int `json:"failures,omitempty"`
