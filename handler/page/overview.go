@@ -1,0 +1,258 @@
+package page
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync"
+
+	"imageferry/internal/manifest"
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 100
+)
+
+// An ask is what the address of the overview asks for.
+type ask struct {
+	filter Filter
+	cursor string
+	limit  int
+	query  url.Values
+}
+
+// parseAsk takes the first value of each parameter; what makes no sense is a failure, because a list that ignores a filter
+// would be read as the filtered one.
+func parseAsk(query url.Values) (ask, *failure) {
+	a := ask{
+		filter: Filter{State: manifest.State(query.Get("state")), Reason: query.Get("reason"), Name: query.Get("name")},
+		cursor: query.Get("cursor"), limit: defaultLimit, query: query,
+	}
+	if a.filter.State != "" && !a.filter.State.Valid() {
+		return a, &failure{Status: http.StatusBadRequest, Title: "There is no such state",
+			Text: "The states are queued, submitting, exporting, exported, skipped, failed and cancelled."}
+	}
+	if limit := query.Get("limit"); limit != "" {
+		n, err := strconv.Atoi(limit)
+		if err != nil || n < 1 || n > maxLimit {
+			return a, &failure{Status: http.StatusBadRequest, Title: "The limit is out of range", Text: "It can be 1 to 100 exports."}
+		}
+		a.limit = n
+	}
+	return a, nil
+}
+
+// A look is what the overview shows.
+type look struct {
+	overview    Overview
+	overviewErr error
+	recent      Recent
+	recentErr   error
+	progress    map[string]int
+}
+
+// look asks the Source. The counts and the list are read at once; either may fail alone.
+func (p *site) look(ctx context.Context, a ask) look {
+	var l look
+	var both sync.WaitGroup
+	both.Go(func() { l.overview, l.overviewErr = p.source.Overview(ctx) })
+	both.Go(func() { l.recent, l.recentErr = p.source.Recent(ctx, a.filter, a.cursor, a.limit) })
+	both.Wait()
+	l.progress = p.progress(ctx, l.recent.Exports...)
+	return l
+}
+
+// progress asks after the tasks of exports that are exporting; it is a nicety, so that its failure only leaves a gap.
+func (p *site) progress(ctx context.Context, exports ...*manifest.Manifest) map[string]int {
+	var tasks []string
+	for _, m := range exports {
+		if m.State == manifest.Exporting && m.Task != nil {
+			tasks = append(tasks, m.Task.ID)
+		}
+	}
+	if len(tasks) == 0 {
+		return nil
+	}
+	percents, err := p.source.Progress(ctx, tasks)
+	if err != nil {
+		p.opts.Log.LogAttrs(ctx, slog.LevelWarn, "status page", slog.String("read", "progress"), slog.String("error", err.Error()))
+		return nil
+	}
+	return percents
+}
+
+func (p *site) getOverview(w http.ResponseWriter, r *http.Request) {
+	a, wrong := parseAsk(r.URL.Query())
+	if wrong != nil {
+		p.fail(w, r, *wrong)
+		return
+	}
+	l := p.look(r.Context(), a)
+	switch {
+	case l.recentErr != nil && (l.overviewErr != nil || !WantsHTML(r) || errors.Is(l.recentErr, ErrCursor)):
+		p.unreadable(w, r, "list of exports", l.recentErr)
+	case l.overviewErr != nil && !WantsHTML(r):
+		p.unreadable(w, r, "overview", l.overviewErr)
+	case !WantsHTML(r):
+		p.json(w, http.StatusOK, "application/json", overviewDocument{
+			Overview: l.overview, Filter: a.filter, Exports: append([]*manifest.Manifest{}, l.recent.Exports...),
+			Progress: l.progress, Cursor: l.recent.Cursor,
+		})
+	default:
+		p.logParts(r.Context(), l)
+		p.html(w, r, http.StatusOK, "overview", title(a.filter), p.overviewView(w, r, a, l))
+	}
+}
+
+func (p *site) logParts(ctx context.Context, l look) {
+	for what, err := range map[string]error{"overview": l.overviewErr, "list of exports": l.recentErr} {
+		if err != nil {
+			p.opts.Log.LogAttrs(ctx, slog.LevelError, "status page", slog.String("read", what), slog.String("error", err.Error()))
+		}
+	}
+}
+
+// An overviewDocument is the overview as JSON.
+type overviewDocument struct {
+	Overview Overview             `json:"overview"`
+	Filter   Filter               `json:"filter"`
+	Exports  []*manifest.Manifest `json:"exports"`
+	Progress map[string]int       `json:"progress,omitempty"` // percent by task id
+	Cursor   string               `json:"cursor,omitempty"`
+}
+
+func title(f Filter) string {
+	if f == (Filter{}) {
+		return "Exports"
+	}
+	return "Exports: " + joined(", ", string(f.State), say(f.Reason), say(f.Name))
+}
+
+// states are in the order of an export's life.
+func states() []manifest.State {
+	return []manifest.State{
+		manifest.Queued, manifest.Submitting, manifest.Exporting, manifest.Exported, manifest.Skipped, manifest.Failed, manifest.Cancelled,
+	}
+}
+
+// An overviewView is the overview as a page.
+type overviewView struct {
+	Summary  string // for screen readers, when it changes
+	Tiles    []tile
+	Counts   bool // they could be read
+	Alerts   []alert
+	Coverage coverageView
+	Rounds   []round
+	Charts   []chart
+	Days     []dayRow
+	Filter   filterView
+	Rows     []row
+	Listed   bool   // the list could be read
+	Newest   string // address of the first page, when this is another
+	Older    string
+	Submit   *form
+}
+
+// A tile is one count.
+type tile struct {
+	State   string // empty: all
+	Href    string
+	Count   string
+	Zero    bool
+	Current bool
+}
+
+func (p *site) overviewView(w http.ResponseWriter, r *http.Request, a ask, l look) overviewView {
+	o := l.overview
+	v := overviewView{
+		Counts: l.overviewErr == nil, Listed: l.recentErr == nil, Tiles: tiles(a, o), Alerts: p.alerts(l),
+		Filter: filterOf(a, o.Reasons),
+	}
+	if v.Counts {
+		v.Summary = summary(o)
+		v.Coverage, v.Rounds = p.coverage(o), p.rounds(o.Schedules)
+		v.Charts, v.Days = charts(o, p.opts.Now()), dayRows(o.Days)
+	}
+	for _, m := range l.recent.Exports {
+		v.Rows = append(v.Rows, p.row(m, l.progress, o.Hold != nil, a.query))
+	}
+	if a.cursor != "" {
+		v.Newest = address("/", withParam(a.query, "cursor", ""))
+	}
+	if l.recent.Cursor != "" {
+		v.Older = address("/", withParam(a.query, "cursor", l.recent.Cursor))
+	}
+	if p.opts.AllowActions {
+		v.Submit = &form{Action: "/images", Token: p.guard.token(w, r, p.opts.Now())}
+	}
+	return v
+}
+
+// tiles keep the other filters, and begin the list anew.
+func tiles(a ask, o Overview) []tile {
+	base := withParam(withParam(a.query, "cursor", ""), "format", "")
+	all := []tile{{
+		Href: address("/", withParam(base, "state", "")), Count: count(o.Total), Zero: o.Total == 0, Current: a.filter.State == "",
+	}}
+	for _, s := range states() {
+		all = append(all, tile{
+			State: string(s), Href: address("/", withParam(base, "state", string(s))), Count: count(o.States[s]),
+			Zero: o.States[s] == 0, Current: a.filter.State == s,
+		})
+	}
+	return all
+}
+
+func summary(o Overview) string {
+	var parts []string
+	for _, s := range states() {
+		if n := o.States[s]; n > 0 {
+			parts = append(parts, count(n)+" "+string(s))
+		}
+	}
+	if len(parts) == 0 {
+		return "No exports"
+	}
+	return joined(", ", parts...)
+}
+
+// A filterView is the form of the filters.
+type filterView struct {
+	State   string
+	Name    string
+	Reason  string
+	States  []string
+	Reasons []option
+	Clear   string // empty when nothing is filtered
+	Limit   string
+}
+
+type option struct {
+	Value, Text string
+	Selected    bool
+}
+
+func filterOf(a ask, reasons map[string]int) filterView {
+	f := filterView{State: string(a.filter.State), Name: a.filter.Name, Reason: a.filter.Reason, Limit: a.query.Get("limit")}
+	for _, s := range states() {
+		f.States = append(f.States, string(s))
+	}
+	for _, code := range slices.Sorted(maps.Keys(reasons)) {
+		if code == say(code) { // no code of ours has anything to hide
+			f.Reasons = append(f.Reasons, option{code, code + " (" + count(reasons[code]) + ")", code == f.Reason})
+		}
+	}
+	if _, known := reasons[f.Reason]; f.Reason != "" && !known {
+		f.Reasons = append(f.Reasons, option{f.Reason, say(f.Reason), true})
+	}
+	if a.filter != (Filter{}) {
+		f.Clear = address("/", nil)
+	}
+	return f
+}
