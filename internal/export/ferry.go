@@ -42,6 +42,8 @@ type Cloud struct {
 	Tasks   Tasks
 	Objects Objects
 	Store   manifest.Store // of the manifest bucket
+	// Notifier tells people how exports end; nil tells nobody.
+	Notifier Notifier
 }
 
 // A Ferry exports the images of one account and region to one destination. It keeps nothing that matters in memory: any

@@ -34,7 +34,7 @@ type Decision struct {
 // Plan decides, for every image that a sweep with this age looks at, what the sweep would do. Nothing is written. A
 // negative age looks at every image, 0 takes the configured age.
 func (f *Ferry) Plan(ctx context.Context, maxAge time.Duration) ([]Decision, error) {
-	known, err := f.known(ctx)
+	known, _, err := f.inventory(ctx, true)
 	if err != nil {
 		return nil, fmt.Errorf("plan sweep: %w", err)
 	}
@@ -49,7 +49,8 @@ func (f *Ferry) Plan(ctx context.Context, maxAge time.Duration) ([]Decision, err
 		for _, image := range images {
 			if !seen[image.ID] {
 				seen[image.ID] = true
-				decisions = append(decisions, f.plan(image, known[image.ID]))
+				_, ok := known[image.ID]
+				decisions = append(decisions, f.plan(image, ok))
 			}
 		}
 		if len(images) == 0 || page*ImagePageSize >= total {

@@ -95,6 +95,15 @@ type Subtask struct {
 	Format    string
 }
 
+// A Notifier tells people how an export has ended. Implementations MUST be safe for concurrent use.
+type Notifier interface {
+	// Wants tells whether anybody is to be told of a terminal revision. It calls nobody.
+	Wants(m *manifest.Manifest) bool
+	// Send tells of one, once, within a few seconds and ctx. An error is a *NoticeError, or one that may go away; it has no
+	// secret in its text. The same revision may come again, even after it was taken.
+	Send(ctx context.Context, m *manifest.Manifest) error
+}
+
 // A Bucket is what GetBucketInfo tells.
 type Bucket struct {
 	Name         string

@@ -168,9 +168,7 @@ func (f *Ferry) commit(ctx context.Context, next *manifest.Manifest, stale []man
 	var publishErr, markErr error
 	var g errgroup.Group
 	g.Go(func() error { publishErr = f.publish(ctx, next, stale); return nil })
-	if marker, ok := manifest.MarkerOf(next); ok {
-		g.Go(func() error { markErr = f.index.Put(ctx, marker); return nil })
-	}
+	g.Go(func() error { markErr = f.enter(ctx, next); return nil })
 	_ = g.Wait()
 	if err := errors.Join(publishErr, markErr); err != nil {
 		f.log.WarnContext(ctx, "record is incomplete", "imageId", next.Image.ID, "error", err.Error())
@@ -178,6 +176,22 @@ func (f *Ferry) commit(ctx context.Context, next *manifest.Manifest, stale []man
 	}
 	f.removeMarkers(ctx, next, stale)
 	return nil
+}
+
+// enter puts what the newest revision calls for into the index: its marker, or its ending and whom to tell.
+func (f *Ferry) enter(ctx context.Context, m *manifest.Manifest) error {
+	if marker, ok := manifest.MarkerOf(m); ok {
+		return f.index.Put(ctx, marker)
+	}
+	ending, _ := manifest.EndingOf(m)
+	var endErr, noticeErr error
+	var g errgroup.Group
+	g.Go(func() error { endErr = f.index.PutEnding(ctx, ending); return nil })
+	if f.Notifier != nil && f.Notifier.Wants(m) {
+		g.Go(func() error { noticeErr = f.index.PutNotice(ctx, noticeOf(m)); return nil })
+	}
+	_ = g.Wait()
+	return errors.Join(endErr, noticeErr)
 }
 
 // publish writes the manifest of a revision, and makes sure afterwards that it did not replace that of a newer one: an
@@ -221,10 +235,8 @@ func (f *Ferry) repair(ctx context.Context, head *manifest.Manifest, stale []man
 			return err
 		}
 	}
-	if marker, ok := manifest.MarkerOf(head); ok {
-		if err := f.index.Put(ctx, marker); err != nil {
-			return err
-		}
+	if err := f.enter(ctx, head); err != nil {
+		return err
 	}
 	f.removeMarkers(ctx, head, stale)
 	return nil

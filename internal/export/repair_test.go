@@ -182,7 +182,7 @@ func TestOtherDestinations(t *testing.T) {
 		}
 		w.pass(time.Hour)
 		w.wantHead("m-1", manifest.Exported, "")
-		if left := w.markers("m-1"); len(left) != 2 {
+		if left := w.markers("m-1"); len(left) != 3 { // the end at the old destination, and what is not this region's
 			t.Errorf("markers are %q", left)
 		}
 	})

@@ -60,7 +60,7 @@ func (s *simulation) nextWork() (next time.Time, rest bool) {
 	next, rest = now.Add(time.Hour), true
 	held := s.store.get(string(testLayout)+"active/hold") != nil
 	for key, o := range s.store.objects {
-		if o.data == nil || !strings.HasPrefix(key, string(testLayout)+"active/") || strings.HasSuffix(key, "/complete") {
+		if o.data == nil || !strings.HasPrefix(key, string(testLayout)+"active/") || outlasts(key) {
 			continue
 		}
 		rest = false
@@ -73,6 +73,12 @@ func (s *simulation) nextWork() (next time.Time, rest bool) {
 		}
 	}
 	return next, rest
+}
+
+// outlasts tells whether a key of the index is there when nothing is left to do.
+func outlasts(key string) bool {
+	rest := strings.TrimPrefix(key, string(testLayout)+"active/")
+	return rest == "complete" || rest == "census" || strings.HasPrefix(rest, "ended/")
 }
 
 // nextOf is when a marker gives a tick something to do. The hold has no time of its own.

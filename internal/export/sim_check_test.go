@@ -180,10 +180,26 @@ func (s *simulation) checkEnd() {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.store.objects)) {
-		if o := s.store.objects[key]; o.data != nil && strings.HasPrefix(key, string(testLayout)+"active/") && key != string(testLayout)+"active/complete" {
+		if o := s.store.objects[key]; o.data != nil && strings.HasPrefix(key, string(testLayout)+"active/") && !outlasts(key) {
 			s.violate("%s stays", key)
 		}
 	}
+}
+
+// checkEnding: what the index says of an end is what a revision says.
+func (s *simulation) checkEnding(key string) {
+	for _, head := range s.store.heads {
+		for revision := 1; revision <= head.Revision; revision++ {
+			m, err := manifest.Decode(s.store.get(revisionKey(head, revision)))
+			if err != nil {
+				continue
+			}
+			if ending, over := manifest.EndingOf(m); over && testLayout.EndingKey(ending) == key {
+				return
+			}
+		}
+	}
+	s.violate("%s is the end of no export", key)
 }
 
 func (s *simulation) checkImage(id string) {
@@ -206,6 +222,9 @@ func (s *simulation) checkImage(id string) {
 	}
 	if head == nil {
 		return // it was said
+	}
+	if ending, over := manifest.EndingOf(head); over && s.store.get(testLayout.EndingKey(ending)) == nil {
+		s.violate("the end of %s is not in the index: %s", id, describe(head))
 	}
 	if published := s.store.get(testLayout.Manifest(head.Destination, id)); !bytes.Equal(published, s.store.get(revisionKey(head, head.Revision))) {
 		m, _ := manifest.Decode(published)

@@ -81,7 +81,9 @@ func (b *simStore) put(key string, data []byte) {
 			b.markers[image] = map[string]bool{}
 		}
 		b.markers[image][key] = true
-	case rest == "active/hold", rest == "active/complete":
+	case strings.HasPrefix(rest, "active/ended/"):
+		b.sim.checkEnding(key)
+	case rest == "active/hold", rest == "active/complete", rest == "active/census":
 	default:
 		b.sim.violate("put %s: outside of the prefixes", key)
 	}

@@ -70,7 +70,11 @@ func (f *Ferry) resume(ctx context.Context, o Order, image *manifest.Image) (Res
 		if o.Force {
 			base = again(base, o.Trigger)
 		}
-		r, err := f.attempt(ctx, base, errand{image: image, stale: markersOf(head), probe: o.Force})
+		e := errand{image: image, stale: markersOf(head), probe: o.Force}
+		if ending, over := manifest.EndingOf(head); over {
+			e.over = &ending
+		}
+		r, err := f.attempt(ctx, base, e)
 		if !errors.Is(err, manifest.ErrExists) {
 			return r, err
 		}
@@ -114,6 +118,8 @@ type errand struct {
 	image *manifest.Image
 	// stale are the markers that lead here, to be removed once the export has moved on.
 	stale []manifest.Marker
+	// over is how the export had ended that begins again, to be removed, too.
+	over *manifest.Ending
 	// probe goes on in spite of a hold.
 	probe bool
 }
@@ -136,6 +142,11 @@ func (f *Ferry) attempt(ctx context.Context, base *manifest.Manifest, e errand) 
 	}
 	if s.image != nil {
 		m.Image = *s.image
+	}
+	if e.over != nil {
+		if err := f.index.RemoveEnding(budget, *e.over); err != nil {
+			f.log.WarnContext(ctx, "ending stays", "imageId", m.Image.ID, "error", err.Error()) // readers pass over it
+		}
 	}
 	e.stale = append(e.stale, markersOf(m)...)
 	v := f.decide(budget, m, s, look, e.probe)
@@ -185,8 +196,7 @@ type sight struct {
 func (f *Ferry) begin(ctx context.Context, m *manifest.Manifest, e errand) (sight, error) {
 	marker, _ := manifest.MarkerOf(m)
 	s := sight{image: e.image}
-	wasOver := m.Revision > 1 && len(e.stale) == 0
-	if wasOver {
+	if e.over != nil {
 		if err := f.index.Put(ctx, marker); err != nil {
 			return s, fmt.Errorf("submit export of %s: %w", m.Image.ID, err)
 		}
@@ -194,7 +204,7 @@ func (f *Ferry) begin(ctx context.Context, m *manifest.Manifest, e errand) (sigh
 	var claimErr, markErr error
 	var g errgroup.Group
 	g.Go(func() error { claimErr = f.journal.Append(ctx, m); return nil })
-	if !wasOver {
+	if e.over == nil {
 		g.Go(func() error { markErr = f.index.Put(ctx, marker); return nil })
 	}
 	if e.image == nil {

@@ -11,54 +11,97 @@ import (
 	"imageferry/internal/manifest"
 )
 
-// Sweep submits every image of the account that has no manifest yet: what no event delivered. It writes the index anew if
-// somebody has emptied it.
+// Sweep submits every image of the account that has no export yet: what no event delivered. It writes the index anew if
+// somebody has emptied it, and leaves a census when it has seen all.
 func (f *Ferry) Sweep(ctx context.Context, o SweepOrder) (Round, error) {
-	round := Round{Action: "sweep", DryRun: o.DryRun}
+	s := sweep{Ferry: f, order: o, round: Round{Action: "sweep", DryRun: o.DryRun}, since: f.since(o.MaxAge)}
 	if !o.DryRun {
 		quarantined, err := f.rebuild(ctx)
 		if err != nil {
-			return round, fmt.Errorf("sweep: %w", err)
+			return s.round, fmt.Errorf("sweep: %w", err)
 		}
-		round.Results = quarantined
+		s.round.Results = quarantined
 	}
-	known, err := f.known(ctx)
+	if err := s.run(ctx); err != nil {
+		return s.round, fmt.Errorf("sweep: %w", err)
+	}
+	s.round.Held, _ = f.index.Hold(ctx) // a hint
+	return s.round, nil
+}
+
+// A sweep is one walk through the account's images.
+type sweep struct {
+	*Ferry
+	order     SweepOrder
+	round     Round
+	since     time.Time
+	submitted int
+	census    manifest.Census
+}
+
+func (s *sweep) run(ctx context.Context) error {
+	known, t, err := s.inventory(ctx, s.order.DryRun)
 	if err != nil {
-		return round, fmt.Errorf("sweep: %w", err)
+		return err
 	}
-	since := f.since(o.MaxAge)
-	submitted := 0
+	s.census.States, s.census.Reasons, s.census.Bytes = t.states, t.reasons, t.bytes
 	for page := 1; ; page++ {
-		if !f.hasTime(ctx) {
-			round.Incomplete = true
-			return round, nil
+		if !s.hasTime(ctx) {
+			s.round.Incomplete = true
+			return nil
 		}
-		images, total, err := f.Images.Images(ctx, since, page)
+		images, total, err := s.Images.Images(ctx, s.since, page)
 		if err != nil {
-			return round, fmt.Errorf("sweep: %w", err)
+			return err
 		}
 		for _, image := range images {
-			round.Seen++
-			if known[image.ID] || f.settings.Wants != nil && !f.settings.Wants(image.Name, image.Family, image.Tags) {
-				continue
+			if err := s.one(ctx, image, known); err != nil || s.round.Incomplete {
+				return err
 			}
-			if !f.hasTime(ctx) || o.Limit > 0 && submitted >= o.Limit {
-				round.Incomplete = true
-				return round, nil
-			}
-			submitted++
-			r, err := f.sweepOne(ctx, o, image)
-			if err != nil {
-				return round, fmt.Errorf("sweep: %w", err)
-			}
-			round.Results = append(round.Results, r)
 		}
 		if len(images) == 0 || page*ImagePageSize >= total {
 			break
 		}
 	}
-	round.Held, _ = f.index.Hold(ctx) // a hint
-	return round, nil
+	s.leaveCensus(ctx)
+	return nil
+}
+
+// one submits an image that is wanted and has no export.
+func (s *sweep) one(ctx context.Context, image manifest.Image, known inventory) error {
+	s.round.Seen++
+	if s.settings.Wants != nil && !s.settings.Wants(image.Name, image.Family, image.Tags) {
+		return nil
+	}
+	s.census.Wanted++
+	if exported, ok := known[image.ID]; ok {
+		if exported {
+			s.census.Exported++
+		}
+		return nil
+	}
+	if !s.hasTime(ctx) || s.order.Limit > 0 && s.submitted >= s.order.Limit {
+		s.round.Incomplete = true
+		return nil
+	}
+	s.submitted++
+	r, err := s.sweepOne(ctx, s.order, image)
+	if err != nil {
+		return err
+	}
+	s.round.Results = append(s.round.Results, r)
+	return nil
+}
+
+// leaveCensus is for the overview; that it cannot be written is logged.
+func (s *sweep) leaveCensus(ctx context.Context) {
+	if s.order.DryRun {
+		return
+	}
+	s.census.At, s.census.Since = s.now(), s.since
+	if err := s.index.PutCensus(ctx, s.census); err != nil {
+		s.log.WarnContext(ctx, "census is not written", "error", err.Error())
+	}
 }
 
 // sweepOne submits an image, or says what a submit would begin with.
@@ -70,7 +113,11 @@ func (f *Ferry) sweepOne(ctx context.Context, o SweepOrder, image manifest.Image
 		}
 		return r, nil
 	}
-	return f.submit(ctx, Order{ImageID: image.ID, Trigger: o.Trigger, Available: true, Explicit: true}, &image)
+	r, err := f.submit(ctx, Order{ImageID: image.ID, Trigger: o.Trigger, Available: true, Explicit: true}, &image)
+	if err == nil && !r.New && r.State.Terminal() {
+		_, err = f.rebuildOne(ctx, image.ID) // the index did not have it
+	}
+	return r, err
 }
 
 // since is the creation time before which a sweep does not look.
@@ -82,18 +129,6 @@ func (f *Ferry) since(maxAge time.Duration) time.Time {
 		maxAge = f.settings.SweepMaxAge
 	}
 	return f.now().Add(-maxAge)
-}
-
-// known is every image that has a manifest at the destination.
-func (f *Ferry) known(ctx context.Context) (map[string]bool, error) {
-	known := map[string]bool{}
-	err := f.eachImage(ctx, func(ids []string) error {
-		for _, id := range ids {
-			known[id] = true
-		}
-		return nil
-	})
-	return known, err
 }
 
 // eachImage calls do with pages of the ids of images that have a manifest at the destination.
@@ -150,9 +185,9 @@ func (f *Ferry) rebuildOne(ctx context.Context, imageID string) (Result, error) 
 	if err != nil {
 		return unreadable(imageID, err)
 	}
-	marker, ok := manifest.MarkerOf(head)
-	if !ok {
-		return Result{}, nil
+	if ending, over := manifest.EndingOf(head); over {
+		return Result{}, f.index.PutEnding(ctx, ending) // who was to be told of it was, or has to look
 	}
+	marker, _ := manifest.MarkerOf(head)
 	return Result{}, f.index.Put(ctx, marker)
 }

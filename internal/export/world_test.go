@@ -33,6 +33,7 @@ type world struct {
 	settings Settings
 	memory   *BucketMemory
 	requests int
+	notifier Notifier
 	mu       sync.Mutex // of decoded
 	decoded  map[string]*manifest.Manifest
 	// unmarked: the test has taken markers away.
@@ -103,7 +104,7 @@ func (w *world) addAfter(d time.Duration, image manifest.Image) {
 
 // ferry is an instance of the function.
 func (w *world) ferry() *Ferry {
-	return New(Cloud{Images: w.cloud, Tasks: w.cloud, Objects: w.cloud, Store: w.store}, w.settings, w.memory, time.Now,
+	return New(Cloud{Images: w.cloud, Tasks: w.cloud, Objects: w.cloud, Store: w.store, Notifier: w.notifier}, w.settings, w.memory, time.Now,
 		slog.New(slog.NewTextHandler(io.Discard, nil)))
 }
 
@@ -296,21 +297,18 @@ func (w *world) markers(id string) []string {
 	return keys
 }
 
-// wantMarkers fails unless exactly the marker that the newest revision calls for is there.
+// wantMarkers fails unless exactly what the newest revision calls for is in the index.
 func (w *world) wantMarkers(id string) {
 	w.Helper()
-	index := manifest.NewIndex(w.store, testLayout)
-	queued, _, _ := index.Queued(w.Context(), manifest.Marker{})
-	exporting, _, _ := index.Exporting(w.Context(), manifest.Marker{})
-	var got []manifest.Marker
-	for _, m := range append(queued, exporting...) {
-		if m.ImageID == id {
-			got = append(got, m)
-		}
+	head := w.head(id)
+	want := ""
+	if marker, ok := manifest.MarkerOf(head); ok {
+		want = testLayout.MarkerKey(marker)
+	} else if ending, ok := manifest.EndingOf(head); ok {
+		want = testLayout.EndingKey(ending)
 	}
-	want, wanted := manifest.MarkerOf(w.head(id))
-	if wanted && (len(got) != 1 || got[0] != want) || !wanted && len(got) != 0 {
-		w.Errorf("%s has the markers %+v, want %+v", id, got, want)
+	if got := w.markers(id); len(got) != 1 || string(testLayout)+"active/"+got[0] != want {
+		w.Errorf("%s is in the index as %q, want %q", id, got, want)
 	}
 }
 

@@ -7,8 +7,9 @@ import (
 	"fmt"
 )
 
-// An Index lists the exports that are at work, in the order in which they are worked. It is a hint beside the journal: a
-// missing marker is rebuilt, a stale one removed. It is safe for concurrent use.
+// An Index lists the exports that are at work, in the order in which they are worked, those that are over, the newest first,
+// and whom to tell. It is a hint beside the journal: a missing marker is rebuilt, a stale one removed. It is safe for
+// concurrent use.
 type Index struct {
 	store  Store
 	layout Layout
@@ -52,19 +53,54 @@ func (x *Index) page(ctx context.Context, prefix string, after Marker) (markers 
 	if after.ImageID != "" {
 		from = x.layout.marker(after)
 	}
+	return listPage(ctx, x.store, prefix, from, x.layout.parseMarker)
+}
+
+// A Section is a part of the index.
+type Section string
+
+// The sections of the index that list exports.
+const (
+	AtTask  Section = "exporting" // by task
+	InQueue Section = "queued"    // by due time
+	Over    Section = "ended"     // the newest first
+)
+
+// A Line is a marker, or an ending, and its key.
+type Line struct {
+	Key     string
+	ImageID string
+	Marker  Marker // zero for an ending
+	Ending  Ending // zero for a marker
+}
+
+// Lines lists a page of a section after a key, which need not be there (empty: from the first).
+func (x *Index) Lines(ctx context.Context, section Section, after string) (lines []Line, more bool, err error) {
+	return listPage(ctx, x.store, x.layout.Active()+string(section)+"/", after, func(key string) (Line, bool) {
+		if section == Over {
+			ending, ok := x.layout.parseEnding(key)
+			return Line{Key: key, ImageID: ending.ImageID, Ending: ending}, ok
+		}
+		marker, ok := x.layout.parseMarker(key)
+		return Line{Key: key, ImageID: marker.ImageID, Marker: marker}, ok
+	})
+}
+
+// listPage lists the entries under a prefix of the index after a key, until it has some or there are no more.
+func listPage[T any](ctx context.Context, store Store, prefix, from string, parse func(key string) (T, bool)) (entries []T, more bool, err error) {
 	for {
-		keys, err := x.store.List(ctx, prefix, from, maxList)
+		keys, err := store.List(ctx, prefix, from, maxList)
 		if err != nil {
-			return nil, false, fmt.Errorf("list exports at work: %w", err)
+			return nil, false, fmt.Errorf("list %s: %w", prefix, err)
 		}
 		for _, key := range keys {
-			// A key that is no marker is not ours: it is left alone.
-			if m, ok := x.layout.parseMarker(key); ok {
-				markers = append(markers, m)
+			// A key that is no entry is not ours: it is left alone.
+			if e, ok := parse(key); ok {
+				entries = append(entries, e)
 			}
 		}
-		if more = len(keys) == maxList; !more || len(markers) > 0 {
-			return markers, more, nil
+		if more = len(keys) == maxList; !more || len(entries) > 0 {
+			return entries, more, nil
 		}
 		from = keys[len(keys)-1]
 	}

@@ -15,8 +15,8 @@ type Layout string
 // dueFormat sorts as time does, in byte order.
 const dueFormat = "20060102T150405.000000000Z"
 
-func (l Layout) revision(d Destination, imageID string, revision int) string {
-	return fmt.Sprintf("%s%08d.json", l.revisions(d, imageID), revision)
+func revisionKey(prefix string, revision int) string {
+	return fmt.Sprintf("%s%08d.json", prefix, revision)
 }
 
 func (l Layout) revisions(d Destination, imageID string) string {
@@ -43,11 +43,12 @@ func (l Layout) exporting() string { return string(l) + "active/exporting/" }
 
 // path is the destination as it stands in keys: <region>/<bucket>/<prefix or ->/<format>.
 func (d Destination) path() string {
-	prefix := d.Prefix
-	if prefix == "" {
-		prefix = "-"
-	}
-	return d.Region + "/" + d.Bucket + "/" + prefix + "/" + d.Format
+	return d.Region + "/" + d.Bucket + "/" + dash(d.Prefix) + "/" + d.Format
+}
+
+// destinationOf is the destination that stands in a key as the four segments of path.
+func destinationOf(segments []string) Destination {
+	return Destination{Region: segments[0], Bucket: segments[1], Prefix: undash(segments[2]), Format: segments[3]}
 }
 
 // imageOf is the image id in the key of a manifest, if the key is one directly under prefix.
@@ -119,13 +120,7 @@ func (l Layout) parseMarker(key string) (Marker, bool) {
 	if len(parts) != 6 || slices.Contains(parts, "") {
 		return Marker{}, false
 	}
-	marker := Marker{
-		Destination: Destination{Region: parts[1], Bucket: parts[2], Prefix: parts[3], Format: parts[4]},
-		ImageID:     parts[5],
-	}
-	if marker.Destination.Prefix == "-" {
-		marker.Destination.Prefix = ""
-	}
+	marker := Marker{Destination: destinationOf(parts[1:5]), ImageID: parts[5]}
 	var err error
 	if queued {
 		marker.Due, err = time.Parse(dueFormat, parts[0])

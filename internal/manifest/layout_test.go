@@ -19,13 +19,13 @@ func TestLayoutKeys(t *testing.T) {
 	bare := Destination{Region: "cn-hangzhou", Bucket: "golden-images", Format: "raw"}
 	due := time.Date(2026, 11, 23, 19, 0, 0, 5, time.FixedZone("", 8*3600))
 	for got, want := range map[string]string{
-		testLayout.revision(d, "m-1", 7):    "imageferry/journal/cn-hangzhou/golden-images/nightly/qcow2/m-1/00000007.json",
-		testLayout.revision(bare, "m-1", 7): "imageferry/journal/cn-hangzhou/golden-images/-/raw/m-1/00000007.json",
-		Layout("").revision(bare, "m-1", 1): "journal/cn-hangzhou/golden-images/-/raw/m-1/00000001.json",
-		testLayout.Journal(d, "m-1"):        "imageferry/journal/cn-hangzhou/golden-images/nightly/qcow2/m-1/",
-		testLayout.Manifest(d, "m-1"):       "imageferry/manifests/cn-hangzhou/golden-images/nightly/qcow2/m-1.json",
-		testLayout.Manifests(d):             "imageferry/manifests/cn-hangzhou/golden-images/nightly/qcow2/",
-		testLayout.hold():                   "imageferry/active/hold",
+		revisionKey(testLayout.revisions(d, "m-1"), 7):    "imageferry/journal/cn-hangzhou/golden-images/nightly/qcow2/m-1/00000007.json",
+		revisionKey(testLayout.revisions(bare, "m-1"), 7): "imageferry/journal/cn-hangzhou/golden-images/-/raw/m-1/00000007.json",
+		revisionKey(Layout("").revisions(bare, "m-1"), 1): "journal/cn-hangzhou/golden-images/-/raw/m-1/00000001.json",
+		testLayout.Journal(d, "m-1"):                      "imageferry/journal/cn-hangzhou/golden-images/nightly/qcow2/m-1/",
+		testLayout.Manifest(d, "m-1"):                     "imageferry/manifests/cn-hangzhou/golden-images/nightly/qcow2/m-1.json",
+		testLayout.Manifests(d):                           "imageferry/manifests/cn-hangzhou/golden-images/nightly/qcow2/",
+		testLayout.hold():                                 "imageferry/active/hold",
 		testLayout.marker(Marker{Due: due, Destination: d, ImageID: "m-1"}): "imageferry/active/queued/" +
 			"20261123T110000.000000005Z/cn-hangzhou/golden-images/nightly/qcow2/m-1",
 		testLayout.marker(Marker{TaskID: "t-1", Destination: bare, ImageID: "m-1"}): "imageferry/active/exporting/" +

@@ -70,6 +70,11 @@ type Manifest struct {
 	Verification *Verification `json:"verification,omitempty"`
 }
 
+// Stamp tells which revision of its export this is.
+func (m *Manifest) Stamp() Stamp {
+	return Stamp{Revision: m.Revision, Writer: m.Writer, CreatedAt: m.CreatedAt}
+}
+
 // MaxAttemptsKept bounds Manifest.Attempts.
 const MaxAttemptsKept = 20
 
