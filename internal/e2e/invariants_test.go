@@ -54,7 +54,7 @@ func (d *deployment) audit(t *testing.T, images []wanted, output string) {
 	a.intentsFirst()
 	a.writesWithin()
 	a.noSecrets(output)
-	a.atRest()
+	a.atRest(images)
 }
 
 type audit struct {
@@ -267,14 +267,31 @@ func (a *audit) noSecrets(output string) {
 	}
 }
 
-// atRest finds nothing left in the index but what tells about the index itself.
-func (a *audit) atRest() {
+// atRest finds nothing left in the index but how the exports ended, and what tells about the index itself.
+func (a *audit) atRest(images []wanted) {
 	a.Helper()
+	ends, missing := map[string]bool{}, map[string]bool{} // of an export that began again, an earlier end may have been left behind
+	for _, w := range images {
+		newest := ""
+		for _, m := range a.history(w.imageID) {
+			if ending, over := manifest.EndingOf(m); over {
+				newest = a.layout.EndingKey(ending)
+				ends[newest] = true
+			}
+		}
+		if newest != "" {
+			missing[newest] = true
+		}
+	}
 	for _, key := range a.list(a.layout.Active()) {
+		delete(missing, key)
 		name := strings.TrimPrefix(key, a.layout.Active())
-		if name != "hold" && name != "complete" && !strings.HasPrefix(name, "seen/") {
+		if !ends[key] && name != "hold" && name != "complete" && name != "census" && !strings.HasPrefix(name, "seen/") {
 			a.Errorf("the index still has %s", key)
 		}
+	}
+	for key := range missing {
+		a.Errorf("the index does not have %s", key)
 	}
 }
 
