@@ -5,7 +5,6 @@
 package localcloud
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -36,7 +35,9 @@ type Options struct {
 	Latency time.Duration
 	// SeedDialect makes ExportImage answer as in 2017.
 	SeedDialect bool
-	Quotas      ecsd.Quotas
+	// ImportRole creates the role that ECS reads imports with, as [Cloud.PutImportRole] does.
+	ImportRole bool
+	Quotas     ecsd.Quotas
 	// Log is silent when nil.
 	Log *slog.Logger
 }
@@ -98,13 +99,16 @@ func Start(options Options) (*Cloud, error) {
 		Region:      options.Region,
 		Directory:   c.Directory,
 		Tap:         c.Tap,
-		Buckets:     exportBuckets{c.OSS},
+		Buckets:     imageBuckets{c.OSS},
 		Events:      c.Bus,
 		Speed:       options.Speed,
 		SeedDialect: options.SeedDialect,
 		Quotas:      options.Quotas,
 		Log:         options.Log,
 	})
+	if options.ImportRole {
+		c.PutImportRole()
+	}
 	if err := c.listen(); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("start embedded cloud: %w", err)
@@ -174,35 +178,6 @@ func (l *lateHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.ServeHTTP(w, r)
-}
-
-// exportBuckets is OSS as ECS sees it when it writes an export.
-type exportBuckets struct{ oss *ossd.Server }
-
-func (b exportBuckets) GetBucketInfo(ctx context.Context, as account.Identity, bucket string) (ecsd.BucketInfo, error) {
-	spec, err := b.oss.GetBucketInfoAs(ctx, as, bucket)
-	if err != nil {
-		return ecsd.BucketInfo{}, bucketError(err)
-	}
-	return ecsd.BucketInfo{Region: spec.Region, SSEAlgorithm: spec.SSEAlgorithm, StorageClass: spec.StorageClass}, nil
-}
-
-func (b exportBuckets) PutObject(ctx context.Context, as account.Identity, bucket, key string, body []byte) error {
-	return bucketError(b.oss.PutObjectAs(ctx, as, bucket, key, body))
-}
-
-func bucketError(err error) error {
-	var e *ossd.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	switch {
-	case e.Code == "NoSuchBucket":
-		return fmt.Errorf("%w: %w", ecsd.ErrNoSuchBucket, err)
-	case e.Status == http.StatusForbidden:
-		return fmt.Errorf("%w: %w", ecsd.ErrDenied, err)
-	}
-	return err
 }
 
 // A Deployment is what is deployed into a Cloud.

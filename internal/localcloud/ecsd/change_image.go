@@ -34,6 +34,8 @@ func (s *Server) removeOwn(id string, force bool, veto *openapi.Error) *openapi.
 	switch {
 	case err != nil:
 		return err
+	case image.importing != nil:
+		return imageIsImporting()
 	case s.tasks.live(id) != nil:
 		return openapi.Errorf(http.StatusForbidden, "ImageIsExporting", "The specified Image is being exported.")
 	case image.Public:
@@ -55,41 +57,6 @@ func (s *Server) ownImage(id string) (*Image, *openapi.Error) {
 		return nil, noSuchImage()
 	}
 	return image, nil
-}
-
-// modifyImageAttribute changes what describes an image; an empty parameter keeps what is there. The platform reports
-// every such change as a change of the image's state.
-func (s *Server) modifyImageAttribute(_ context.Context, req *openapi.Request) (openapi.Result, *openapi.Error) {
-	p := req.Params
-	status := p.Get("Status")
-	switch {
-	case status != "" && status != StatusAvailable && status != StatusDeprecated:
-		return nil, openapi.Invalid("Status")
-	case !validName(p.Get("ImageName")):
-		return nil, openapi.Errorf(http.StatusBadRequest, "InvalidImageName.Malformed", "The specified Image name is wrongly formed.")
-	}
-	if err := dryRun(p); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	image, err := s.ownImage(p.Get("ImageId"))
-	if err == nil && status != "" && image.Status != StatusAvailable && image.Status != StatusDeprecated {
-		err = openapi.Errorf(http.StatusForbidden, "IncorrectImageStatus", "The current status of the resource does not support this operation.")
-	}
-	if err != nil {
-		s.mu.Unlock()
-		return nil, err
-	}
-	for name, field := range map[string]*string{"ImageName": &image.Name, "Description": &image.Description,
-		"ImageFamily": &image.Family, "BootMode": &image.BootMode, "Status": &image.Status} {
-		if value := p.Get(name); value != "" {
-			*field = value
-		}
-	}
-	id, status := image.ID, image.Status
-	s.mu.Unlock()
-	s.stateChanged(id, status)
-	return &openapi.Header{}, nil
 }
 
 // tagResources adds tags to images, all of them or none.

@@ -42,10 +42,8 @@ func (s *Server) storeNewImage(req *openapi.Request, image Image) (id string, cr
 	if id, err := s.usedToken(req); err != nil || id != "" {
 		return id, false, err
 	}
-	for _, other := range s.images.byID {
-		if image.Name != "" && other.Name == image.Name && other.OwnerAlias == "self" {
-			return "", false, openapi.Errorf(http.StatusBadRequest, "InvalidImageName.Duplicated", "The destination image is exist.")
-		}
+	if err := s.nameTaken(image.Name); err != nil {
+		return "", false, err
 	}
 	image.fill(s.options.Directory.ID(), req.Time)
 	setDefault(&image.Name, image.ID) // Guess: an image without a name is called by its id.

@@ -30,6 +30,7 @@ func (s *Server) describeImages(_ context.Context, req *openapi.Request) (openap
 		return nil, err
 	}
 	result := &imagesResult{page: q.page, RegionID: s.options.Region}
+	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	result.Images.Image = []imageView{}
@@ -38,7 +39,7 @@ func (s *Server) describeImages(_ context.Context, req *openapi.Request) (openap
 			continue
 		}
 		if q.page.holds(result.TotalCount) {
-			result.Images.Image = append(result.Images.Image, viewImage(image))
+			result.Images.Image = append(result.Images.Image, s.viewImage(image, now))
 		}
 		result.TotalCount++
 	}

@@ -101,7 +101,7 @@ func parseTaskQuery(p openapi.Params) (taskQuery, *openapi.Error) {
 func (q taskQuery) matches(t *task) bool {
 	return (q.ids == nil || slices.Contains(q.ids, t.ID)) &&
 		(q.images == nil || slices.Contains(q.images, t.ImageID)) &&
-		(q.action == "" || q.action == actionExport) &&
+		(q.action == "" || q.action == t.Action) &&
 		(q.status == "" || q.status == t.Status) &&
 		!t.Created.Before(q.notBefore) &&
 		(q.last.IsZero() || !t.Created.After(q.last))
@@ -130,7 +130,7 @@ func (st *taskStore) candidates(q taskQuery) []*task {
 
 func viewTask(t Task) taskView {
 	return taskView{
-		TaskID: t.ID, TaskAction: actionExport, TaskStatus: t.Status, ResourceID: t.ImageID, SupportCancel: "true",
+		TaskID: t.ID, TaskAction: t.Action, TaskStatus: t.Status, ResourceID: t.ImageID, SupportCancel: "true",
 		CreationTime: minutes(t.Created), FinishedTime: minutes(t.Finished), FailedReason: t.failure(),
 	}
 }
@@ -185,7 +185,7 @@ func (s *Server) describeTaskAttribute(_ context.Context, req *openapi.Request) 
 	}
 	t := live.snapshot(time.Now())
 	result := &taskAttributeResult{
-		TaskID: t.ID, RegionID: s.options.Region, TaskAction: actionExport, TaskStatus: t.Status, TaskProcess: t.process(),
+		TaskID: t.ID, RegionID: s.options.Region, TaskAction: t.Action, TaskStatus: t.Status, TaskProcess: t.process(),
 		SupportCancel: true, TotalCount: len(t.Subtasks), SuccessCount: t.count("Success"), FailedCount: t.count(TaskFailed),
 		CreationTime: minutes(t.Created), FinishedTime: minutes(t.Finished),
 	}
@@ -195,13 +195,13 @@ func (s *Server) describeTaskAttribute(_ context.Context, req *openapi.Request) 
 	return result, nil
 }
 
-// viewSubtask describes the export of a disk. Guess: bucket and format are known from the start, the object only once it
-// is written; no document says when.
+// viewSubtask describes the export or import of a disk. Guess: an export's bucket and format are known from the start, the
+// object only once it is written, and an import's object always; no document says when.
 func viewSubtask(t Task, sub Subtask) operationView {
 	v := operationView{OperationStatus: sub.Status, ErrorCode: sub.ErrorCode, ErrorMsg: sub.ErrorMessage}
-	v.RelatedItemSet.RelatedItem = []relatedItem{{"OSSBucket", t.Bucket}, {"ImageFormat", t.Format}}
-	if sub.Status == "Success" {
-		v.RelatedItemSet.RelatedItem = []relatedItem{{"OSSBucket", t.Bucket}, {"OSSObject", sub.Object}, {"ImageFormat", t.Format}}
+	v.RelatedItemSet.RelatedItem = []relatedItem{{"OSSBucket", sub.Bucket}, {"ImageFormat", sub.Format}}
+	if sub.Status == "Success" || t.Action == ActionImport {
+		v.RelatedItemSet.RelatedItem = []relatedItem{{"OSSBucket", sub.Bucket}, {"OSSObject", sub.Object}, {"ImageFormat", sub.Format}}
 	}
 	return v
 }

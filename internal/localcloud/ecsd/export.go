@@ -10,7 +10,7 @@ import (
 	"imageferry/internal/localcloud/openapi"
 )
 
-// Conditions are what the platform may hold against every export of an account. The zero Conditions hold nothing.
+// Conditions are what the platform may hold against every export of an account, and RegionUnsupported against every import. The zero Conditions hold nothing.
 type Conditions struct {
 	// RegionUnsupported refuses with InvalidRegion.NotSupport.
 	RegionUnsupported bool

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"imageferry/internal/localcloud/account"
+	"imageferry/internal/localcloud/content"
 	"imageferry/internal/localcloud/ecsd"
 	"imageferry/internal/localcloud/eventbus"
 	"imageferry/internal/localcloud/openapi"
@@ -38,7 +39,8 @@ type buckets struct {
 
 	mu      sync.Mutex
 	info    map[string]ecsd.BucketInfo
-	objects map[string][]byte
+	objects map[string]content.Content
+	classes map[string]string // of objects that are not Standard
 }
 
 func (b *buckets) GetBucketInfo(_ context.Context, as account.Identity, bucket string) (ecsd.BucketInfo, error) {
@@ -54,7 +56,7 @@ func (b *buckets) GetBucketInfo(_ context.Context, as account.Identity, bucket s
 	return info, nil
 }
 
-func (b *buckets) PutObject(_ context.Context, as account.Identity, bucket, key string, body []byte) error {
+func (b *buckets) PutObject(_ context.Context, as account.Identity, bucket, key string, body content.Content) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.dir.Allowed(as, "oss:PutObject", "acs:oss:oss-cn-hangzhou:"+accountID+":"+bucket+"/"+key, nil) {
@@ -64,11 +66,54 @@ func (b *buckets) PutObject(_ context.Context, as account.Identity, bucket, key 
 	return nil
 }
 
+func (b *buckets) HeadObject(ctx context.Context, as account.Identity, bucket, key string) (ecsd.ObjectInfo, error) {
+	body, err := b.GetObject(ctx, as, bucket, key)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return ecsd.ObjectInfo{Size: body.Size(), StorageClass: b.classes[bucket+"/"+key]}, err
+}
+
+func (b *buckets) GetObject(_ context.Context, as account.Identity, bucket, key string) (content.Content, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	body, ok := b.objects[bucket+"/"+key]
+	switch {
+	case !b.dir.Allowed(as, "oss:GetObject", "acs:oss:oss-cn-hangzhou:"+accountID+":"+bucket+"/"+key, nil):
+		return content.Content{}, fmt.Errorf("get object: %w", ecsd.ErrDenied)
+	case !ok:
+		return content.Content{}, fmt.Errorf("get object: %w", ecsd.ErrNoSuchObject)
+	}
+	return body, nil
+}
+
+// put stores an object, as somebody other than ECS does.
+func (b *buckets) put(key string, body content.Content) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.objects["images/"+key] = body
+}
+
+func (b *buckets) remove(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.objects, "images/"+key)
+}
+
+func (b *buckets) object(key string) content.Content {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.objects["images/"+key]
+}
+
 // all returns the objects by bucket/key.
 func (b *buckets) all() map[string][]byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return maps.Clone(b.objects)
+	all := map[string][]byte{}
+	for key, body := range b.objects {
+		all[key] = body.Bytes()
+	}
+	return all
 }
 
 func (b *buckets) keys() []string { return slices.Sorted(maps.Keys(b.all())) }
@@ -111,7 +156,7 @@ type world struct {
 func newWorld(t testing.TB, change ...func(*ecsd.Options)) *world {
 	t.Helper()
 	w := &world{t: t, dir: account.New(accountID), tap: trace.NewTap(0), events: &events{}}
-	w.buckets = &buckets{dir: w.dir, objects: map[string][]byte{}, info: map[string]ecsd.BucketInfo{
+	w.buckets = &buckets{dir: w.dir, objects: map[string]content.Content{}, classes: map[string]string{}, info: map[string]ecsd.BucketInfo{
 		"images": {Region: "cn-hangzhou", StorageClass: "Standard"}}}
 	w.caller = w.dir.PutUser("admin", account.Administrator())
 	w.setRole(roleActions...)

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"imageferry/internal/localcloud/openapi"
 )
@@ -63,20 +64,33 @@ type tagView struct {
 }
 
 type diskView struct {
-	Device     string `json:"Device" xml:"Device"`
-	Type       string `json:"Type" xml:"Type"`
-	Size       string `json:"Size" xml:"Size"` // GiB
-	SnapshotID string `json:"SnapshotId" xml:"SnapshotId"`
-	Format     string `json:"Format" xml:"Format"`
-	Progress   string `json:"Progress" xml:"Progress"`
-	Encrypted  bool   `json:"Encrypted" xml:"Encrypted"`
+	Device       string `json:"Device" xml:"Device"`
+	Type         string `json:"Type" xml:"Type"`
+	Size         string `json:"Size" xml:"Size"` // GiB
+	SnapshotID   string `json:"SnapshotId" xml:"SnapshotId"`
+	Format       string `json:"Format" xml:"Format"`
+	Progress     string `json:"Progress" xml:"Progress"`
+	RemainTime   int    `json:"RemainTime" xml:"RemainTime"` // seconds
+	Encrypted    bool   `json:"Encrypted" xml:"Encrypted"`
+	ImportBucket string `json:"ImportOSSBucket" xml:"ImportOSSBucket"`
+	ImportObject string `json:"ImportOSSObject" xml:"ImportOSSObject"`
 }
 
-func viewImage(i *Image) imageView {
+// viewImage describes an image as it is now. The caller holds the lock.
+func (s *Server) viewImage(i *Image, now time.Time) imageView {
+	progress, remaining := i.Progress, 0
+	if t := i.importing; t != nil {
+		progress = t.snapshot(now).process()
+		if t.Status == TaskProcessing {
+			remaining = int(max(0, t.duration-now.Sub(t.Created)) / time.Second)
+		} else {
+			progress = "99%" // Guess: the image is not done before it is available
+		}
+	}
 	owner, _ := strconv.ParseInt(i.OwnerAccount, 10, 64) // 0 for an owner such as the platform itself
 	v := imageView{
 		ImageID: i.ID, ImageName: i.Name, ImageFamily: i.Family, ImageVersion: i.Version, Description: i.Description,
-		Status: i.Status, Progress: i.Progress, Size: i.system(), CreationTime: i.CreationTime.Format(secondLayout),
+		Status: i.Status, Progress: progress, Size: i.system(), CreationTime: i.CreationTime.Format(secondLayout),
 		ImageOwnerAlias: i.OwnerAlias, ImageOwnerID: owner, ProductCode: i.ProductCode, IsCopied: i.Copied, IsPublic: i.Public,
 		IsSupportCloudinit: i.CloudInit, IsSupportIoOptimized: true, LoginAsNonRootSupported: i.LoginAsNonRoot,
 		OSType: i.OSType, OSName: i.OSName, OSNameEn: i.OSName, Platform: i.Platform, Architecture: i.Architecture,
@@ -96,7 +110,17 @@ func viewImage(i *Image) imageView {
 	v.DiskDeviceMappings.DiskDeviceMapping = []diskView{}
 	for _, d := range i.Disks {
 		v.DiskDeviceMappings.DiskDeviceMapping = append(v.DiskDeviceMappings.DiskDeviceMapping, diskView{
-			Device: d.Device, Type: d.Type, Size: strconv.Itoa(d.SizeGiB), SnapshotID: d.SnapshotID, Encrypted: d.Encrypted})
+			Device: d.Device, Type: d.Type, Size: strconv.Itoa(d.SizeGiB), SnapshotID: d.SnapshotID, Encrypted: d.Encrypted,
+			Format: d.Format, Progress: importProgress(i, progress), RemainTime: remaining,
+			ImportBucket: d.ImportBucket, ImportObject: d.ImportObject})
 	}
 	return v
+}
+
+// importProgress is a disk's progress, which only imported images have.
+func importProgress(i *Image, progress string) string {
+	if len(i.Disks) == 0 || i.Disks[0].ImportBucket == "" {
+		return ""
+	}
+	return progress
 }

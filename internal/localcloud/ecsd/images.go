@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"imageferry/internal/localcloud/content"
 )
 
 // Status of an image.
@@ -49,6 +51,8 @@ type Image struct {
 	Tags             map[string]string
 	// Disks are the system disk and the data disks; one system disk of 40 GiB when empty.
 	Disks []Disk
+
+	importing *task // the import that the image is not yet the outcome of
 }
 
 // A Disk is the snapshot of one disk in an image.
@@ -61,6 +65,11 @@ type Disk struct {
 	SizeGiB    int
 	SnapshotID string
 	Encrypted  bool
+	// Content is the disk's bytes; a few KiB that follow from the image's id and the device when it is empty. They may be
+	// fewer than SizeGiB says: only what the disk holds is exported.
+	Content content.Content
+	// Format, ImportBucket and ImportObject say what an imported disk was read from.
+	Format, ImportBucket, ImportObject string
 }
 
 // system is the size of the image's system disk in GiB, which is what the platform reports as its size.

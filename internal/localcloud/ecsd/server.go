@@ -1,4 +1,5 @@
-// Package ecsd is the embedded ECS: custom images, and the export tasks that write them into OSS buckets, over its RPC API.
+// Package ecsd is the embedded ECS: custom images, and the tasks that export them into OSS buckets and import them from
+// there, over its RPC API.
 // Instances, snapshots and everything else of ECS are not modelled.
 package ecsd
 
@@ -35,6 +36,10 @@ type Options struct {
 	ExportDuration time.Duration
 	// CreateDuration is the platform's time from CreateImage until the image is available; 3 minutes when 0.
 	CreateDuration time.Duration
+	// ImportDuration is the platform's time that importing 40 GiB takes, in proportion for other sizes; 10 minutes when 0.
+	ImportDuration time.Duration
+	// ImportSettle is the platform's time from the end of an import's task until its image is available; a minute when 0.
+	ImportSettle time.Duration
 	// Log is slog.Default() when nil.
 	Log *slog.Logger
 }
@@ -51,7 +56,8 @@ type Server struct {
 	quotas     Quotas
 	submitted  []time.Time // of the exports that count towards the weekly quota, oldest first
 	conditions Conditions
-	failures   map[string]openapi.Error // by image, for the next task that ends
+	failures   map[string]openapi.Error // by image, for the next export that ends
+	importFail map[string]openapi.Error // by the name of the image, for the next import that ends
 	tokens     map[string]tokenUse
 }
 
@@ -65,6 +71,8 @@ func New(options Options) *Server {
 		quotas:   options.Quotas,
 		failures: map[string]openapi.Error{},
 		tokens:   map[string]tokenUse{},
+
+		importFail: map[string]openapi.Error{},
 	}
 	s.service = openapi.Service{
 		Name: "ecs", Version: "2014-05-26", Operations: s.operations(),
@@ -87,6 +95,12 @@ func withDefaults(o Options) Options {
 	}
 	if o.CreateDuration <= 0 {
 		o.CreateDuration = 3 * time.Minute
+	}
+	if o.ImportDuration <= 0 {
+		o.ImportDuration = 10 * time.Minute
+	}
+	if o.ImportSettle <= 0 {
+		o.ImportSettle = time.Minute
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -115,6 +129,7 @@ func (s *Server) operations() map[string]openapi.Operation {
 		"ModifyImageAttribute":  {Required: image, Resources: s.oneImage, Apply: s.inRegion(s.modifyImageAttribute)},
 		"TagResources":          {Required: []string{"RegionId", "ResourceType"}, Resources: s.listedImages, Apply: s.inRegion(s.tagResources)},
 		"ExportImage":           export,
+		"ImportImage":           {Required: region, Resources: s.allImages, Apply: s.importImage},
 		"DescribeTasks":         {Required: region, Resources: s.everything, Apply: s.inRegion(s.describeTasks)},
 		"DescribeTaskAttribute": {Required: task, Resources: s.everything, Apply: s.inRegion(s.describeTaskAttribute)},
 		"CancelTask":            {Required: task, Resources: s.everything, Apply: s.inRegion(s.cancelTask)},

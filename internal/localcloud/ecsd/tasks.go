@@ -17,13 +17,20 @@ const (
 	TaskDeleted = "Deleted"
 )
 
-const actionExport = "ExportImage"
+// Actions of a task.
+const (
+	ActionExport = "ExportImage"
+	ActionImport = "ImportImage"
+)
 
-// A Task is an export of an image.
+// A Task is an export or an import of an image.
 type Task struct {
-	ID, ImageID            string
+	// Action is one of the constants above.
+	Action      string
+	ID, ImageID string
+	// Bucket, Prefix and Format are an export's; an import's are those of its disks.
 	Bucket, Prefix, Format string
-	// RoleName is the export role.
+	// RoleName is the role that ECS calls OSS with.
 	RoleName string
 	// Status is one of the constants above.
 	Status string
@@ -36,33 +43,36 @@ type Task struct {
 	Subtasks []Subtask
 }
 
-// A Subtask is the export of one disk.
+// A Subtask is the export or the import of one disk.
 type Subtask struct {
 	// Device is the disk's mount point.
 	Device string
 	// Status is Processing, Success or Failed.
 	Status string
-	// Object is the key that the disk is written to.
-	Object string
+	// Bucket and Object are where the disk is written to or read from, Format what it is there. An import that was not told
+	// the format has none until it is read.
+	Bucket, Object, Format string
 	// ErrorCode and ErrorMessage are set after a failure.
 	ErrorCode, ErrorMessage string
+
+	sizeGiB int // of an imported disk as it was asked for, 0 for what it takes
 }
 
 // task is a Task on its way; the server's lock guards it.
 type task struct {
 	Task
-	duration time.Duration // real time from creation to writing
-	writing  bool          // too late to cancel
+	duration time.Duration // real time from creation to writing or reading
+	busy     bool          // writes or reads; too late to cancel
 	stop     func()
 }
 
 func newTask(order exportOrder, image *Image, now time.Time, duration time.Duration) *task {
 	t := &task{duration: duration, Task: Task{
-		ID: newID("t-bp1"), ImageID: image.ID, Bucket: order.bucket, Prefix: order.prefix, Format: order.format,
+		Action: ActionExport, ID: newID("t-bp1"), ImageID: image.ID, Bucket: order.bucket, Prefix: order.prefix, Format: order.format,
 		RoleName: order.role, Status: TaskProcessing, Created: now,
 	}}
 	for _, disk := range image.Disks {
-		t.Subtasks = append(t.Subtasks, Subtask{Device: disk.Device, Status: TaskProcessing,
+		t.Subtasks = append(t.Subtasks, Subtask{Device: disk.Device, Status: TaskProcessing, Bucket: order.bucket, Format: order.format,
 			Object: objectName(order.prefix, image.ID, disk, order.format)})
 	}
 	return t
@@ -106,17 +116,19 @@ func (t Task) failure() string {
 
 // taskStore holds the tasks, of which none is ever forgotten; the server's lock guards it.
 type taskStore struct {
-	byID       map[string]*task
-	byImage    map[string][]*task // oldest first
-	all        []*task            // oldest first
-	processing int
+	byID      map[string]*task
+	byImage   map[string][]*task // oldest first
+	all       []*task            // oldest first
+	exporting int
 }
 
 func (st *taskStore) put(t *task) {
 	st.byID[t.ID] = t
 	st.byImage[t.ImageID] = append(st.byImage[t.ImageID], t)
 	st.all = append(st.all, t)
-	st.processing++
+	if t.Action == ActionExport {
+		st.exporting++
+	}
 }
 
 // live returns the image's task in progress, or nil.
@@ -135,7 +147,9 @@ func (st *taskStore) end(t *task, status string, now time.Time) {
 	if status == TaskFinished {
 		t.Progress = 100
 	}
-	st.processing--
+	if t.Action == ActionExport {
+		st.exporting--
+	}
 }
 
 // Tasks returns all tasks, oldest first.

@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"imageferry/internal/localcloud/account"
+	"imageferry/internal/localcloud/content"
 	"imageferry/internal/localcloud/openapi"
 )
 
 // finishExport writes the disks of a task whose time has come and ends it.
 func (s *Server) finishExport(ctx context.Context, t *task) {
-	order, failure := s.beginWriting(t)
+	order, disks, failure := s.beginWriting(t)
 	if order == nil {
 		return
 	}
@@ -20,10 +21,10 @@ func (s *Server) finishExport(ctx context.Context, t *task) {
 	if failure == nil && err != nil {
 		failure = s.refuse(refuseRole)
 	}
-	for _, sub := range order.Subtasks {
+	for n, sub := range order.Subtasks {
 		problem := failure
 		if problem == nil {
-			problem = s.writeDisk(ctx, role, order, sub)
+			problem = s.writeDisk(ctx, role, sub, disks[n])
 		}
 		sub.Status = "Success"
 		if problem != nil {
@@ -44,39 +45,48 @@ func (s *Server) finishExport(ctx context.Context, t *task) {
 	s.tasks.end(t, status, time.Now())
 }
 
-// beginWriting makes a task uncancellable and returns a copy of it, and what it fails with without writing anything. It
-// returns nil when the task was cancelled.
-func (s *Server) beginWriting(t *task) (*Task, *openapi.Error) {
+// beginWriting makes a task uncancellable and returns a copy of it with the bytes of its disks, and what it fails with
+// without writing anything. It returns nil when the task was cancelled.
+func (s *Server) beginWriting(t *task) (*Task, []content.Content, *openapi.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t.Status != TaskProcessing {
-		return nil, nil
+		return nil, nil, nil
 	}
-	t.writing = true
+	t.busy = true
 	c := t.snapshot(time.Now())
-	if _, ok := s.images.byID[t.ImageID]; !ok {
-		return &c, s.refuse(refuseMissingImage)
+	image, ok := s.images.byID[t.ImageID]
+	if !ok {
+		return &c, nil, s.refuse(refuseMissingImage)
 	}
 	if failure, ok := s.failures[t.ImageID]; ok {
 		delete(s.failures, t.ImageID)
-		return &c, &failure
+		return &c, nil, &failure
 	}
-	return &c, nil
+	disks := make([]content.Content, len(c.Subtasks))
+	for n, sub := range c.Subtasks {
+		for _, d := range image.Disks {
+			if d.Device == sub.Device {
+				disks[n] = image.content(d)
+			}
+		}
+	}
+	return &c, disks, nil
 }
 
 // writeDisk writes one object with all the calls that the documented policy of the export role is made for, so that a role
 // that lacks one of them fails here. Guess: which calls ECS really makes, and in which order.
-func (s *Server) writeDisk(ctx context.Context, role account.Identity, t *Task, sub Subtask) *openapi.Error {
-	body, err := artefact(t.ImageID, sub.Device, sub.Object, t.Format)
+func (s *Server) writeDisk(ctx context.Context, role account.Identity, sub Subtask, disk content.Content) *openapi.Error {
+	body, err := artefact(disk, sub.Object, sub.Format)
 	if err != nil {
 		return s.writeError(err)
 	}
-	path := t.Bucket + "/" + sub.Object
+	path := sub.Bucket + "/" + sub.Object
 	for _, call := range []func() error{
-		func() error { return s.touch(ctx, role, "oss:ListMultipartUploads", t.Bucket) },
+		func() error { return s.touch(ctx, role, "oss:ListMultipartUploads", sub.Bucket) },
 		func() error { return s.touch(ctx, role, "oss:AbortMultipartUpload", path) },
 		func() error { return s.touch(ctx, role, "oss:DeleteObject", path) },
-		func() error { return s.options.Buckets.PutObject(ctx, role, t.Bucket, sub.Object, body) },
+		func() error { return s.options.Buckets.PutObject(ctx, role, sub.Bucket, sub.Object, body) },
 		func() error { return s.touch(ctx, role, "oss:ListParts", path) },
 		func() error { return s.touch(ctx, role, "oss:GetObject", path) },
 	} {

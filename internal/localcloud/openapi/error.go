@@ -13,8 +13,6 @@ type Error struct {
 	Code string
 	// Message is for people.
 	Message string
-	// Recommend is the address of a diagnosis, empty when there is none.
-	Recommend string
 }
 
 // Error names the status, the code and the message.

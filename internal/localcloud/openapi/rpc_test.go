@@ -2,6 +2,7 @@ package openapi_test
 
 import (
 	"encoding/xml"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,12 +28,32 @@ func TestAnswerFormats(t *testing.T) {
 		}
 		status, body = w.send(t, method, w.signed(method, params("Word", "<bad>")))
 		var e struct {
-			XMLName                          xml.Name `xml:"Error"`
-			RequestId, HostId, Code, Message string
+			XMLName                                     xml.Name `xml:"Error"`
+			RequestId, HostId, Code, Message, Recommend string
 		}
 		if err := xml.Unmarshal([]byte(body), &e); err != nil || status != http.StatusConflict || e.Code != "BadWord" ||
-			e.Message != `The word "<bad>" & others.` || e.HostId == "" || e.RequestId == "" {
+			e.Message != `The word "<bad>" & others.` || e.HostId == "" || e.RequestId == "" ||
+			e.Recommend != "https://api.aliyun.com/troubleshoot?q=BadWord&product=Svc&requestId="+e.RequestId {
 			t.Errorf("%s XML error: %d %s (%v)", method, status, body, err)
+		}
+	}
+}
+
+func TestAnswerHeaders(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, query := range []string{w.signed(http.MethodGet, params("Word", "a", "Format", "JSON")).Encode(), "Action=Echo&Format=JSON"} {
+		resp, err := http.Get(w.server.URL + "/?" + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if id := resp.Header.Get("X-Acs-Request-Id"); err != nil || id == "" || !strings.Contains(string(body), id) {
+			t.Errorf("%s: request id %q, body %s (%v)", resp.Status, id, body, err)
+		}
+		if id := resp.Header.Get("X-Acs-Trace-Id"); len(id) != 32 {
+			t.Errorf("%s: trace id %q", resp.Status, id)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req, format, err := s.accept(r)
 	operation := s.Operations[req.Action]
 	call, fault := s.Tap.Begin(r.Context(), trace.Call{
-		Service: s.Name, Action: s.Name + ":" + req.Action, Resource: resource(operation, req),
+		Service: s.Name, Action: s.Name + ":" + req.Action, Operation: req.Action, Resource: resource(operation, req),
 		Principal: req.Identity.ARN, RequestID: req.RequestID,
 	})
 	var result Result
@@ -96,6 +96,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", contentType(format))
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.Header().Set("X-Acs-Request-Id", req.RequestID)
+	w.Header().Set("X-Acs-Trace-Id", newTraceID())
 	w.WriteHeader(status)
 	if fault.Cut == trace.CutBody {
 		trace.Break(w, body)
@@ -190,8 +191,14 @@ func (s *Service) answer(hostID, format string, req *Request, result Result, err
 		err = Errorf(http.StatusInternalServerError, "InternalError", "The request processing has failed due to some unknown error.")
 	}
 	body, _ := encode(format, "", failure{RequestID: req.RequestID, HostID: hostID, Code: err.Code,
-		Message: err.Message, Recommend: err.Recommend}) // strings always encode
+		Message: err.Message, Recommend: s.diagnosis(err.Code, req.RequestID)}) // strings always encode
 	return err.Status, body
+}
+
+// diagnosis is the address that the platform sends along with an error.
+func (s *Service) diagnosis(code, requestID string) string {
+	return "https://api.aliyun.com/troubleshoot?q=" + code + "&product=" + strings.ToUpper(s.Name[:1]) + s.Name[1:] +
+		"&requestId=" + requestID
 }
 
 func resource(operation Operation, req *Request) string {

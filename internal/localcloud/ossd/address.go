@@ -11,6 +11,7 @@ import (
 var (
 	bucketName   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
 	endpointName = regexp.MustCompile(`^oss-[a-z0-9-]+\.aliyuncs\.com$`)
+	regionName   = regexp.MustCompile(`^(?:.+\.)?oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com$`)
 )
 
 // address finds the bucket and key that a request names. OSS accepts virtual-hosted addresses only; the path style is
@@ -27,8 +28,8 @@ func (r *request) address(host, path string) *Error {
 	case virtualHost:
 		r.bucket, r.key = bucket, path
 	case serviceHost:
-		r.bucket, r.key = "", ""
-		if path != "" {
+		// A client that uses the path style signs the bucket of the path.
+		if r.bucket, r.key, _ = strings.Cut(path, "/"); path != "" {
 			return &Error{Status: http.StatusForbidden, Code: "SecondLevelDomainForbidden",
 				Message: "The bucket you are attempting to access must be addressed using OSS third level domain."}
 		}
@@ -67,6 +68,19 @@ func hostStyle(host string) (addressing, string) {
 		return serviceHost, ""
 	}
 	return virtualHost, bucket
+}
+
+// endpointRegion is the region whose endpoint a Host header names. Names of no region, such as those of other domains and
+// "oss-accelerate", and addresses stand for the server's own.
+func (s *Server) endpointRegion(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	name := regionName.FindStringSubmatch(strings.ToLower(host))
+	if name == nil || strings.HasPrefix(name[1], "accelerate") {
+		return s.region
+	}
+	return name[1]
 }
 
 // checkKey applies OSS's naming rules for objects: 1 to 1,023 bytes of UTF-8 that start with neither slash nor backslash.

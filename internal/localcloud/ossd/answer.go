@@ -1,11 +1,11 @@
 package ossd
 
 import (
-	"bytes"
 	"encoding/xml"
 	"net/http"
 	"strconv"
 
+	"imageferry/internal/localcloud/content"
 	"imageferry/internal/localcloud/trace"
 )
 
@@ -13,20 +13,19 @@ import (
 type answer struct {
 	status int
 	header http.Header
-	body   []byte
+	body   content.Content
 }
 
 func newAnswer(status int) answer { return answer{status: status, header: http.Header{}} }
 
 // withXML sets the body to the XML document of v.
 func (a answer) withXML(v any) answer {
-	var buf bytes.Buffer
-	buf.WriteString(xml.Header)
-	if err := xml.NewEncoder(&buf).Encode(v); err != nil {
+	document, err := xml.Marshal(v)
+	if err != nil {
 		panic(err) // every document of this package is a struct of strings and numbers
 	}
 	a.header.Set("Content-Type", "application/xml")
-	a.body = buf.Bytes()
+	a.body = content.Of(append([]byte(xml.Header), document...))
 	return a
 }
 
@@ -42,13 +41,23 @@ func (a answer) writeTo(w http.ResponseWriter, r *request, cut trace.Cut) {
 	header.Set("x-oss-server-time", "1")
 	bodyless := a.status == http.StatusNoContent || a.status == http.StatusNotModified
 	if !bodyless && (r.method != http.MethodHead || header.Get("Content-Length") == "") {
-		header.Set("Content-Length", strconv.Itoa(len(a.body)))
+		header.Set("Content-Length", strconv.FormatInt(a.body.Size(), 10))
 	}
 	w.WriteHeader(a.status)
 	if !bodyless && r.method != http.MethodHead {
 		if cut == trace.CutBody {
-			trace.Break(w, a.body)
+			breakOff(w, a.body)
 		}
-		_, _ = w.Write(a.body)
+		_, _ = a.body.WriteTo(w)
 	}
+}
+
+// breakOff sends the first half of a body and ends the handler and its connection. It does nothing to an empty body.
+func breakOff(w http.ResponseWriter, body content.Content) {
+	if body.Size() == 0 {
+		return
+	}
+	_, _ = body.Slice(0, body.Size()/2).WriteTo(w)
+	_ = http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
 }

@@ -51,13 +51,15 @@ func (s *Server) authenticate(r *request, now time.Time) (account.Identity, *Err
 
 // check judges a signature in the order: time, key, signature, token.
 func (s *Server) check(sig signature, now time.Time) (account.Identity, *Error) {
-	if !sig.notAfter.IsZero() {
-		if now.After(sig.notAfter) {
-			return account.Identity{}, accessDenied("Request has expired.", "")
+	switch {
+	case sig.notAfter.IsZero():
+		if now.Sub(sig.signedAt).Abs() > maxSkew {
+			return account.Identity{}, requestTimeTooSkewed(sig.signedAt, now)
 		}
-	} else if now.Sub(sig.signedAt).Abs() > maxSkew {
-		return account.Identity{}, &Error{Status: http.StatusForbidden, Code: "RequestTimeTooSkewed",
-			Message: "The difference between the request time and the current time is too large."}
+	case now.After(sig.notAfter):
+		return account.Identity{}, accessDenied("Request has expired.", "")
+	case sig.signedAt.Sub(now) > maxSkew:
+		return account.Identity{}, accessDenied("Request is not valid yet.", "0002-00000235") // Guess: code and message
 	}
 	identity, err := s.dir.Lookup(sig.accessKeyID)
 	if err != nil {

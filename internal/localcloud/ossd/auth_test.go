@@ -160,7 +160,7 @@ func TestMalformedSignatures(t *testing.T) {
 	now := time.Now().UTC()
 	id, day := c.admin.AccessKeyID, now.Format("20060102")
 	v4 := "OSS4-HMAC-SHA256 Credential=" + id + "/" + day + "/cn-hangzhou/oss/aliyun_v4_request,Signature=00"
-	date := now.Format(http.TimeFormat)
+	date, soon := now.Format(http.TimeFormat), now.Add(16*time.Minute)
 	for name, tc := range map[string]struct {
 		query   string
 		headers map[string]string
@@ -172,6 +172,7 @@ func TestMalformedSignatures(t *testing.T) {
 		"V1 without date":    {"", map[string]string{"Authorization": "OSS " + id + ":x"}, 403, "valid Date"},
 		"V1 late":            {"", map[string]string{"Authorization": "OSS " + id + ":x", "Date": now.Add(-16 * time.Minute).Format(http.TimeFormat)}, 403, "RequestTimeTooSkewed"},
 		"V1 early":           {"", map[string]string{"Authorization": "OSS " + id + ":x", "Date": now.Add(16 * time.Minute).Format(http.TimeFormat)}, 403, "RequestTimeTooSkewed"},
+		"V1 learns the time": {"", map[string]string{"Authorization": "OSS " + id + ":x", "Date": now.Add(16 * time.Minute).Format(http.TimeFormat)}, 403, "<MaxAllowedSkewMilliseconds>900000</MaxAllowedSkewMilliseconds><RequestTime>" + soon.Truncate(time.Second).Format("2006-01-02T15:04:05.000Z") + "</RequestTime><ServerTime>" + day[:4]},
 		"V1 in time":         {"", map[string]string{"Authorization": "OSS " + id + ":x", "Date": now.Add(-14 * time.Minute).Format(http.TimeFormat)}, 403, "SignatureDoesNotMatch"},
 		"V4 short scope":     {"", map[string]string{"Authorization": "OSS4-HMAC-SHA256 Credential=" + id, "Date": date}, 400, "Authorization header is invalid."},
 		"V4 other product":   {"", map[string]string{"Authorization": strings.Replace(v4, "/oss/", "/ecs/", 1)}, 400, "0002-00000227"},
@@ -180,6 +181,7 @@ func TestMalformedSignatures(t *testing.T) {
 		"V4 in time":         {"", map[string]string{"Authorization": v4, "x-oss-content-sha256": "UNSIGNED-PAYLOAD", "x-oss-date": now.Format("20060102T150405Z")}, 403, "SignatureDoesNotMatch"},
 		"V1 URL expired":     {"?OSSAccessKeyId=" + id + "&Expires=1000&Signature=x", nil, 403, "Request has expired."},
 		"V4 URL too long":    {"?x-oss-signature=0&x-oss-signature-version=OSS4-HMAC-SHA256&x-oss-expires=604801&x-oss-date=" + now.Format("20060102T150405Z") + "&x-oss-credential=" + id + "/" + day + "/cn-hangzhou/oss/aliyun_v4_request", nil, 400, "InvalidArgument"},
+		"V4 URL not yet":     {"?x-oss-signature=0&x-oss-signature-version=OSS4-HMAC-SHA256&x-oss-expires=60&x-oss-date=" + soon.Format("20060102T150405Z") + "&x-oss-credential=" + id + "/" + soon.Format("20060102") + "/cn-hangzhou/oss/aliyun_v4_request", nil, 403, "0002-00000235"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -90,7 +90,7 @@ func (s *Server) parseScope(r *request, credential string) (scope, *Error) {
 		return scope{}, invalidArgument("Authorization header is invalid.")
 	}
 	at := scope{accessKeyID: parts[0], day: parts[1], region: parts[2]}
-	if at.region != s.region && at.region != s.regionOf(r.bucket) {
+	if at.region != s.endpointRegion(r.host) && at.region != s.regionOf(r.bucket) {
 		err := invalidArgument("Invalid signing region in Authorization header.")
 		err.EC = "0002-00000226"
 		return scope{}, err

@@ -10,7 +10,7 @@ func (s *Server) authorise(r *request) *Error {
 		if r.target == nil {
 			return noSuchBucket(r.bucket)
 		}
-		if spec := r.target.settings(); spec.Region != s.region && !r.op.anyEndpoint {
+		if spec := r.target.settings(); spec.Region != s.endpointRegion(r.host) && !r.op.anyEndpoint {
 			err := accessDenied("The bucket you are attempting to access must be addressed using the specified endpoint. "+
 				"Please send all future requests to this endpoint.", "")
 			err.Bucket, err.Endpoint = spec.Name, endpointOf(spec.Region)

@@ -40,6 +40,7 @@ type bucket struct {
 	mu      sync.RWMutex
 	spec    BucketSpec
 	objects index
+	uploads map[string]*multipart // by upload id
 }
 
 func (b *bucket) settings() BucketSpec {
@@ -100,7 +101,7 @@ func (s *Server) add(spec BucketSpec) bool {
 	if s.buckets[spec.Name] != nil {
 		return false
 	}
-	s.buckets[spec.Name] = &bucket{created: now(), spec: spec}
+	s.buckets[spec.Name] = &bucket{created: now(), spec: spec, uploads: map[string]*multipart{}}
 	return true
 }
 

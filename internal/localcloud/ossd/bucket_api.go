@@ -85,10 +85,9 @@ func (s *Server) putBucket(r *request) (answer, *Error) {
 		StorageClass       string   `xml:"StorageClass"`
 		DataRedundancyType string   `xml:"DataRedundancyType"`
 	}
-	if len(r.body) > 0 {
-		if err := xml.Unmarshal(r.body, &config); err != nil {
-			return answer{}, &Error{Status: http.StatusBadRequest, Code: "MalformedXML",
-				Message: "The XML you provided was not well-formed or did not validate against our published schema."}
+	if r.body.Size() > 0 {
+		if err := xml.Unmarshal(r.body.Bytes(), &config); err != nil {
+			return answer{}, malformedXML()
 		}
 	}
 	acl := r.header.Get("x-oss-acl")

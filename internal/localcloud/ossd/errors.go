@@ -5,6 +5,9 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"time"
+
+	"imageferry/internal/localcloud/content"
 )
 
 // An Error is an answer of OSS that refuses a call, as its documented XML body carries it.
@@ -24,6 +27,10 @@ type Error struct {
 	// Bucket and Endpoint say where a bucket of another region is to be addressed.
 	Bucket   string `xml:"Bucket,omitempty"`
 	Endpoint string `xml:"Endpoint,omitempty"`
+	// MaxAllowedSkewMilliseconds, RequestTime and ServerTime let a client set its clock right.
+	MaxAllowedSkewMilliseconds int64  `xml:"MaxAllowedSkewMilliseconds,omitempty"`
+	RequestTime                string `xml:"RequestTime,omitempty"`
+	ServerTime                 string `xml:"ServerTime,omitempty"`
 	// EC is the fine-grained code of OSS's troubleshooting pages, empty where none is known. Nothing may depend on it.
 	EC           string `xml:"EC,omitempty"`
 	RecommendDoc string `xml:"RecommendDoc,omitempty"`
@@ -55,8 +62,8 @@ func (e *Error) answer(r *request) answer {
 		a.header.Set("x-oss-ec", wire.EC)
 	}
 	if r.method == http.MethodHead {
-		a.header.Set("x-oss-err", base64.StdEncoding.EncodeToString(a.body))
-		a.body = nil
+		a.header.Set("x-oss-err", base64.StdEncoding.EncodeToString(a.body.Bytes()))
+		a.body = content.Content{}
 	}
 	return a
 }
@@ -91,6 +98,12 @@ func notImplemented() *Error {
 		Message: "A header you provided implies functionality that is not implemented."}
 }
 
+func requestTimeTooSkewed(signedAt, now time.Time) *Error {
+	return &Error{Status: http.StatusForbidden, Code: "RequestTimeTooSkewed", EC: "0002-00000504",
+		Message:                    "The difference between the request time and the current time is too large.",
+		MaxAllowedSkewMilliseconds: maxSkew.Milliseconds(), RequestTime: signedAt.UTC().Format(listTime), ServerTime: now.UTC().Format(listTime)}
+}
+
 func accessDenied(message, ec string) *Error {
 	return &Error{Status: http.StatusForbidden, Code: "AccessDenied", Message: message, EC: ec}
 }
@@ -98,6 +111,16 @@ func accessDenied(message, ec string) *Error {
 func fileAlreadyExists() *Error {
 	return &Error{Status: http.StatusConflict, Code: "FileAlreadyExists",
 		Message: "The object you specified already exists and can not be overwritten.", EC: "0026-00000002"}
+}
+
+func preconditionFailed() *Error {
+	return &Error{Status: http.StatusPreconditionFailed, Code: "PreconditionFailed",
+		Message: "At least one of the pre-conditions you specified did not hold."}
+}
+
+func malformedXML() *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "MalformedXML",
+		Message: "The XML you provided was not well-formed or did not validate against our published schema."}
 }
 
 func entityTooLarge() *Error {

@@ -26,6 +26,10 @@ func FuzzServe(f *testing.F) {
 		"GET /images/?bucketInfo HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: OSS4-HMAC-SHA256 Credential=a/b/c/oss/aliyun_v4_request,Signature=d\r\n\r\n",
 		"GET /images/a?x-oss-signature=0&x-oss-credential=a/b/cn-hangzhou/oss/aliyun_v4_request HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
 		"GET /images/a?Signature=0&Expires=9999999999&OSSAccessKeyId=a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+		"POST /images/a?uploads HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n",
+		"POST /images/a?uploadId=0 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 26\r\n\r\n<CompleteMultipartUpload/>",
+		"PUT /images/a?partNumber=1&uploadId=0 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nx-oss-copy-source: /images/b\r\n\r\n",
+		"GET /images/?uploads&delimiter=/&key-marker=a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
 		"OPTIONS * HTTP/1.1\r\nHost: a.b\r\n\r\n",
 	} {
 		f.Add(seed)
@@ -42,7 +46,11 @@ func FuzzServe(f *testing.F) {
 		}
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, hr)
-		if calls := tap.Calls(); len(calls) != 1 || calls[0].Status != w.Code {
+		calls := tap.Calls()
+		if len(calls) == 2 && calls[0].Action == "oss:GetObject" && calls[0].RequestID == calls[1].RequestID {
+			calls = calls[1:] // the source of a copy has an entry of its own
+		}
+		if len(calls) != 1 || calls[0].Status != w.Code {
 			t.Errorf("recorded %+v for an answer of %d", calls, w.Code)
 		}
 		if w.Code >= 400 && hr.Method != http.MethodHead {

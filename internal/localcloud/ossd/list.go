@@ -86,7 +86,7 @@ func (s *Server) listObjects(r *request) (answer, *Error) {
 	for _, o := range page.objects {
 		result.Contents = append(result.Contents, contentsXML{
 			Key: encode(o.key), LastModified: o.modified.Format(listTime), ETag: o.quotedETag(), Type: o.kind,
-			Size: int64(len(o.data)), StorageClass: o.storageClass, Owner: owner,
+			Size: o.content.Size(), StorageClass: o.storageClass, Owner: owner,
 		})
 	}
 	for _, p := range page.prefixes {

@@ -11,7 +11,7 @@ type ObjectCreated struct {
 	// ETag is the object's entity tag without quotes; Size is the whole object's in bytes.
 	ETag string
 	Size int64
-	// EventName is "ObjectCreated:PutObject" or "ObjectCreated:AppendObject".
+	// EventName is "ObjectCreated:" and the operation: PutObject, AppendObject, CopyObject or CompleteMultipartUpload.
 	EventName string
 	// Region is the bucket's, such as "cn-hangzhou".
 	Region    string

@@ -5,26 +5,26 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
-	"hash/crc64"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-)
 
-var ecma = crc64.MakeTable(crc64.ECMA)
+	"imageferry/internal/localcloud/content"
+)
 
 // Object types, as OSS names them.
 const (
 	kindNormal     = "Normal"
 	kindAppendable = "Appendable"
+	kindMultipart  = "Multipart"
 )
 
 // An object is one stored object. It is never changed: a write puts another one in its place.
 type object struct {
 	key          string
-	data         []byte
+	content      content.Content
 	etag         string // without quotes
 	crc          uint64
 	modified     time.Time
@@ -52,13 +52,22 @@ func newObject(r *request, kind string) (*object, *Error) {
 	if err := checkDigest(r); err != nil {
 		return nil, err
 	}
-	o := &object{key: r.key, data: r.body, kind: kind, modified: now(), crc: crc64.Checksum(r.body, ecma),
-		storageClass: r.header.Get("x-oss-storage-class"), header: http.Header{}}
+	o, err := describeObject(r, kind)
+	if err != nil {
+		return nil, err
+	}
+	o.content, o.crc, o.etag = r.body, r.body.CRC64(), newETag(r.digest)
+	return o, nil
+}
+
+func newETag(sum [md5.Size]byte) string { return strings.ToUpper(hex.EncodeToString(sum[:])) }
+
+// describeObject makes the object that a request's headers describe, without content.
+func describeObject(r *request, kind string) (*object, *Error) {
+	o := &object{key: r.key, kind: kind, modified: now(), storageClass: r.header.Get("x-oss-storage-class"), header: http.Header{}}
 	if o.storageClass != "" && !slices.Contains(storageClasses, o.storageClass) {
 		return nil, invalidArgument("The specified storage class is invalid.") // Guess: message
 	}
-	sum := md5.Sum(r.body) // #nosec G401 -- OSS's ETags and Content-MD5 are MD5; they are checksums
-	o.etag = strings.ToUpper(hex.EncodeToString(sum[:]))
 	for _, name := range storedHeaders {
 		if value := r.header.Get(name); value != "" {
 			o.header.Set(name, value)
@@ -83,8 +92,7 @@ func checkDigest(r *request) *Error {
 	if want == "" {
 		return nil
 	}
-	sum := md5.Sum(r.body) // #nosec G401 -- OSS's ETags and Content-MD5 are MD5; they are checksums
-	if want != base64.StdEncoding.EncodeToString(sum[:]) {
+	if want != base64.StdEncoding.EncodeToString(r.digest[:]) {
 		return &Error{Status: http.StatusBadRequest, Code: "InvalidDigest", Message: "The Content-MD5 you specified was invalid."}
 	}
 	return nil
@@ -109,18 +117,23 @@ func (s *Server) putObject(r *request) (answer, *Error) {
 	b := r.target
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if create && b.spec.Versioning == "" && b.objects.get(r.key) != nil {
-		return answer{}, fileAlreadyExists()
-	}
-	if err := b.retained(r.key); err != nil {
+	if err := b.takes(r.key, create); err != nil {
 		return answer{}, err
 	}
 	b.store(o, r, "ObjectCreated:PutObject")
 	a := newAnswer(http.StatusOK)
-	sum := md5.Sum(o.data) // #nosec G401 -- OSS's ETags and Content-MD5 are MD5; they are checksums
-	a.header.Set("Content-MD5", base64.StdEncoding.EncodeToString(sum[:]))
+	a.header.Set("Content-MD5", base64.StdEncoding.EncodeToString(r.digest[:]))
 	a.describeWrite(o)
 	return a, nil
+}
+
+// takes tells why the bucket takes no object under the key, if so; create forbids to overwrite one. The caller holds the
+// lock.
+func (b *bucket) takes(key string, create bool) *Error {
+	if create && b.spec.Versioning == "" && b.objects.get(key) != nil {
+		return fileAlreadyExists()
+	}
+	return b.retained(key)
 }
 
 func forbidsOverwrite(r *request) (bool, *Error) {
@@ -142,7 +155,7 @@ func (b *bucket) store(o *object, r *request, event string) {
 	}
 	o.versionID, o.encryption = b.newVersionID(), b.spec.SSEAlgorithm
 	b.objects.put(o)
-	r.created = &ObjectCreated{Bucket: b.spec.Name, Key: o.key, ETag: o.etag, Size: int64(len(o.data)), EventName: event,
+	r.created = &ObjectCreated{Bucket: b.spec.Name, Key: o.key, ETag: o.etag, Size: o.content.Size(), EventName: event,
 		Region: b.spec.Region, RequestID: r.id, Time: o.modified}
 }
 
@@ -188,7 +201,7 @@ func (s *Server) appendObject(r *request) (answer, *Error) {
 	}
 	var length int64
 	if old != nil {
-		length = int64(len(old.data))
+		length = old.content.Size()
 	}
 	if position != length {
 		return answer{}, &Error{Status: http.StatusConflict, Code: "PositionNotEqualToLength", EC: "0026-00000016",
@@ -199,26 +212,24 @@ func (s *Server) appendObject(r *request) (answer, *Error) {
 	if old != nil {
 		o = old.extended(part)
 	}
-	if len(o.data) > s.maxBody {
+	if o.content.Stored() > int64(s.maxBody) || o.content.Size() > maxPut {
 		return answer{}, entityTooLarge()
 	}
 	b.store(o, r, "ObjectCreated:AppendObject")
 	a := newAnswer(http.StatusOK)
-	a.header.Set("x-oss-next-append-position", strconv.Itoa(len(o.data)))
+	a.header.Set("x-oss-next-append-position", strconv.FormatInt(o.content.Size(), 10))
 	a.describeWrite(o)
 	return a, nil
 }
 
-// extended is the appendable object with the part at its end; headers stay those of the first part. Appending in place
-// behind data is safe, because readers of o never look beyond its length and only the newest object is extended. The
-// ETag, as with OSS, is not the MD5 of the content.
+// extended is the appendable object with the part at its end; headers stay those of the first part. The ETag, as with OSS,
+// is not the MD5 of the content.
 func (o *object) extended(part *object) *object {
 	longer := *o
-	longer.data = append(o.data, part.data...)
-	longer.crc = crc64.Update(o.crc, ecma, part.data)
+	longer.content = content.Join(o.content, part.content)
+	longer.crc = longer.content.CRC64()
 	longer.modified = part.modified
-	sum := md5.Sum([]byte(o.etag + part.etag)) // #nosec G401 -- OSS's ETags and Content-MD5 are MD5; they are checksums
-	longer.etag = strings.ToUpper(hex.EncodeToString(sum[:]))
+	longer.etag = newETag(md5.Sum([]byte(o.etag + part.etag))) // #nosec G401 -- a checksum
 	return &longer
 }
 

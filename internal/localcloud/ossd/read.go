@@ -17,35 +17,38 @@ func reading(describe func(r *request, o *object) (answer, *Error)) func(*Server
 		switch {
 		case o == nil:
 			return answer{}, noSuchKey(r.key)
-		case preconditionFails(r, o):
-			return answer{}, &Error{Status: http.StatusPreconditionFailed, Code: "PreconditionFailed",
-				Message: "At least one of the pre-conditions you specified did not hold."}
-		case isUnmodified(r, o):
-			a := newAnswer(http.StatusNotModified)
-			a.header.Set("ETag", o.quotedETag())
-			a.header.Set("Last-Modified", o.modified.Format(http.TimeFormat))
-			return a, nil
+		case preconditionFails(r.header, o):
+			return answer{}, preconditionFailed()
+		case isUnmodified(r.header, o):
+			return notModified(o), nil
 		}
 		return describe(r, o)
 	}
 }
 
+func notModified(o *object) answer {
+	a := newAnswer(http.StatusNotModified)
+	a.header.Set("ETag", o.quotedETag())
+	a.header.Set("Last-Modified", o.modified.Format(http.TimeFormat))
+	return a
+}
+
 // preconditionFails judges If-Match and, without it, If-Unmodified-Since.
 // Guess: OSS documents the conditional headers, not their precedence, which is HTTP's here.
-func preconditionFails(r *request, o *object) bool {
-	if want := r.header.Get("If-Match"); want != "" {
+func preconditionFails(h http.Header, o *object) bool {
+	if want := h.Get("If-Match"); want != "" {
 		return !matches(want, o)
 	}
-	t, err := http.ParseTime(r.header.Get("If-Unmodified-Since"))
+	t, err := http.ParseTime(h.Get("If-Unmodified-Since"))
 	return err == nil && o.modified.After(t)
 }
 
 // isUnmodified judges If-None-Match and, without it, If-Modified-Since.
-func isUnmodified(r *request, o *object) bool {
-	if unwanted := r.header.Get("If-None-Match"); unwanted != "" {
+func isUnmodified(h http.Header, o *object) bool {
+	if unwanted := h.Get("If-None-Match"); unwanted != "" {
 		return matches(unwanted, o)
 	}
-	t, err := http.ParseTime(r.header.Get("If-Modified-Since"))
+	t, err := http.ParseTime(h.Get("If-Modified-Since"))
 	return err == nil && !o.modified.After(t)
 }
 
@@ -62,11 +65,10 @@ func matches(tags string, o *object) bool {
 // getObject answers the object or one range of it. Objects of the archive classes would have to be restored first, which
 // is not part of this service.
 func getObject(r *request, o *object) (answer, *Error) {
-	if strings.HasSuffix(o.storageClass, "Archive") {
-		return answer{}, &Error{Status: http.StatusForbidden, Code: "InvalidObjectState",
-			Message: "The operation is not valid for the object's state."}
+	if err := o.readable(); err != nil {
+		return answer{}, err
 	}
-	size := int64(len(o.data))
+	size := o.content.Size()
 	part, partial, err := rangeOf(r, size)
 	if err != nil {
 		return answer{}, err
@@ -81,17 +83,26 @@ func getObject(r *request, o *object) (answer, *Error) {
 	if partial {
 		a.status = http.StatusPartialContent
 		a.header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", part.first, part.last, size))
-		a.body = o.data[part.first : part.last+1]
+		a.body = o.content.Slice(part.first, part.last+1)
 		return a, nil
 	}
-	a.body = o.data
+	a.body = o.content
 	return a, nil
+}
+
+// readable refuses objects of the archive classes, which would have to be restored first.
+func (o *object) readable() *Error {
+	if !strings.HasSuffix(o.storageClass, "Archive") {
+		return nil
+	}
+	return &Error{Status: http.StatusForbidden, Code: "InvalidObjectState",
+		Message: "The operation is not valid for the object's state."}
 }
 
 func headObject(_ *request, o *object) (answer, *Error) {
 	a := newAnswer(http.StatusOK)
 	a.describe(o)
-	a.header.Set("Content-Length", strconv.Itoa(len(o.data)))
+	a.header.Set("Content-Length", strconv.FormatInt(o.content.Size(), 10))
 	return a, nil
 }
 
@@ -100,7 +111,7 @@ func headObjectMeta(_ *request, o *object) (answer, *Error) {
 	a := newAnswer(http.StatusOK)
 	a.describeWrite(o)
 	a.header.Set("Last-Modified", o.modified.Format(http.TimeFormat))
-	a.header.Set("Content-Length", strconv.Itoa(len(o.data)))
+	a.header.Set("Content-Length", strconv.FormatInt(o.content.Size(), 10))
 	return a, nil
 }
 
@@ -116,7 +127,7 @@ func (a answer) describe(o *object) {
 	a.header.Set("x-oss-object-type", o.kind)
 	a.header.Set("x-oss-storage-class", o.storageClass)
 	if o.kind == kindAppendable {
-		a.header.Set("x-oss-next-append-position", strconv.Itoa(len(o.data)))
+		a.header.Set("x-oss-next-append-position", strconv.FormatInt(o.content.Size(), 10))
 	}
 }
 
@@ -127,12 +138,7 @@ type span struct{ first, last int64 }
 // exceeds the object at either end is ignored; with "x-oss-range-behavior: standard" one that exceeds the end is cut
 // short, and one that begins behind the end is refused. Of several ranges only the first counts.
 func rangeOf(r *request, size int64) (part span, partial bool, err *Error) {
-	text, ok := strings.CutPrefix(r.header.Get("Range"), "bytes=")
-	if !ok {
-		return span{}, false, nil
-	}
-	text, _, _ = strings.Cut(text, ",")
-	part, ok = parseSpan(strings.TrimSpace(text), size)
+	part, ok := parseRange(r.header.Get("Range"), size)
 	if !ok {
 		return span{}, false, nil
 	}
@@ -148,6 +154,16 @@ func rangeOf(r *request, size int64) (part span, partial bool, err *Error) {
 			Message: "The requested range cannot be satisfied"}
 	}
 	return span{max(part.first, 0), min(part.last, size-1)}, true, nil
+}
+
+// parseRange reads the first range of a header.
+func parseRange(header string, size int64) (span, bool) {
+	text, ok := strings.CutPrefix(header, "bytes=")
+	if !ok {
+		return span{}, false
+	}
+	text, _, _ = strings.Cut(text, ",")
+	return parseSpan(strings.TrimSpace(text), size)
 }
 
 // parseSpan reads "first-last", "first-" and "-count". A count beyond the size gives a negative first.

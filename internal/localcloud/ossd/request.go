@@ -1,8 +1,10 @@
 package ossd
 
 import (
+	"crypto/md5" // #nosec G501 -- OSS's ETags and Content-MD5 are MD5; they are checksums
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -10,11 +12,15 @@ import (
 	"time"
 
 	"imageferry/internal/localcloud/account"
+	"imageferry/internal/localcloud/content"
 )
 
-// MaxBody is the largest request body, and the largest object, in bytes. It is a limit of the embedded cloud, which keeps
-// objects in memory; OSS itself takes 5 GB in one PutObject.
-const MaxBody = 64 << 20
+// MaxBody is how many bytes of one request are kept, runs of zeros not counted. It is a limit of the embedded cloud, which
+// keeps objects in memory.
+const MaxBody = 128 << 20
+
+// maxPut is the largest body that OSS takes, zeros and all: 5 GB in one PutObject, AppendObject or part.
+const maxPut = 5 << 30
 
 // A request is one call, taken off the wire or made in process.
 type request struct {
@@ -25,7 +31,8 @@ type request struct {
 	key      string
 	query    url.Values
 	header   http.Header
-	body     []byte
+	body     content.Content
+	digest   [md5.Size]byte // of the body
 	secure   bool
 	identity account.Identity // zero for an anonymous caller
 	op       operation
@@ -33,6 +40,8 @@ type request struct {
 	problem *Error
 	// target is the addressed bucket, set by authorise when the operation needs it to exist.
 	target *bucket
+	// source is what a copy reads, set before the operation is applied.
+	source *object
 	// created is what the call created, to be announced once it is recorded.
 	created *ObjectCreated
 }
@@ -82,21 +91,23 @@ func parseQuery(raw string) (url.Values, *Error) {
 	return query, nil
 }
 
-// read takes in the body, up to the limit in bytes.
+// read takes in the body, of which the limit's number of bytes may be kept.
 func (r *request) read(hr *http.Request, limit int) *Error {
 	uploads := hr.Method == http.MethodPut || hr.Method == http.MethodPost
 	if uploads && hr.Header.Get("Content-Length") == "" && len(hr.TransferEncoding) == 0 {
 		return &Error{Status: http.StatusLengthRequired, Code: "MissingContentLength",
 			Message: "You must provide the Content-Length HTTP header."}
 	}
-	body, err := io.ReadAll(io.LimitReader(hr.Body, int64(limit)+1))
-	if err != nil {
+	kept, sum := &content.Writer{Limit: int64(limit)}, md5.New() // #nosec G401 -- a checksum
+	read, err := io.Copy(io.MultiWriter(kept, sum), io.LimitReader(hr.Body, maxPut+1))
+	switch {
+	case errors.Is(err, content.ErrLimit), read > maxPut:
+		return entityTooLarge()
+	case err != nil:
 		return &Error{Status: http.StatusBadRequest, Code: "IncompleteBody",
 			Message: "The request body terminated unexpectedly."} // Guess: message
 	}
-	if len(body) > limit {
-		return entityTooLarge()
-	}
-	r.body = body
+	r.body = kept.Content()
+	sum.Sum(r.digest[:0])
 	return nil
 }

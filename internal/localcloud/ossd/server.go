@@ -2,8 +2,9 @@
 // format, with its signatures (V1 and V4), its security tokens, RAM's decisions and OSS's documented errors.
 //
 // What it holds to, and what it leaves out, follows OSS's published reference. Where the reference is silent the code
-// says "Guess:". It has no multipart uploads, no copies, no lifecycle and one version per object; a request for any of
-// them is answered NotImplemented, never silently taken for something else.
+// says "Guess:". It has no lifecycle and one version per object; a request for what it lacks is answered NotImplemented,
+// never silently taken for something else. Objects take the memory of their distinct bytes: copies share those of their
+// source, and runs of zeros cost nothing.
 package ossd
 
 import (
@@ -14,6 +15,7 @@ import (
 	"sync"
 
 	"imageferry/internal/localcloud/account"
+	"imageferry/internal/localcloud/content"
 	"imageferry/internal/localcloud/trace"
 )
 
@@ -31,6 +33,7 @@ type Server struct {
 	buckets map[string]*bucket
 
 	notices notices
+	digests digests
 }
 
 // New returns an OSS without buckets for the region, such as "cn-hangzhou". The directory decides who may do what, and
@@ -60,6 +63,7 @@ func (s *Server) call(ctx context.Context, r *request) (a answer, cut trace.Cut)
 	call, fault := s.tap.Begin(ctx, trace.Call{
 		Service:   "oss",
 		Action:    r.op.action,
+		Operation: r.op.name,
 		Resource:  s.resource(r),
 		Principal: r.identity.ARN,
 		RequestID: r.id,
@@ -71,7 +75,7 @@ func (s *Server) call(ctx context.Context, r *request) (a answer, cut trace.Cut)
 	case fault.Cut == trace.CutBefore:
 		cut = trace.CutBefore
 	default:
-		a, failure = s.perform(r)
+		a, failure = s.perform(call, r)
 		call.Applied = failure == nil
 		cut = fault.Cut
 	}
@@ -80,7 +84,8 @@ func (s *Server) call(ctx context.Context, r *request) (a answer, cut trace.Cut)
 		call.Code = failure.Code
 	}
 	if call.Applied && fault.Mangle != nil {
-		a.status, a.body = fault.Mangle(a.status, a.body)
+		status, body := fault.Mangle(a.status, a.body.Bytes())
+		a.status, a.body = status, content.Of(body)
 	}
 	if cut == trace.CutNone || cut == trace.CutBody {
 		call.Status = a.status
@@ -95,12 +100,18 @@ func (s *Server) call(ctx context.Context, r *request) (a answer, cut trace.Cut)
 }
 
 // perform authorises the request and applies it.
-func (s *Server) perform(r *request) (answer, *Error) {
+func (s *Server) perform(call trace.Call, r *request) (answer, *Error) {
 	if r.problem != nil {
 		return answer{}, r.problem
 	}
 	if err := s.authorise(r); err != nil {
 		return answer{}, err
+	}
+	if r.op.copies {
+		unmodified, err := s.readSource(call, r)
+		if err != nil || unmodified != nil {
+			return answerOr(unmodified), err
+		}
 	}
 	return r.op.apply(s, r)
 }

@@ -24,10 +24,10 @@ func TestAddress(t *testing.T) {
 		{"images.oss-cn-hangzhou-internal.aliyuncs.com", "/a", "images", "a", ""},
 		{"oss-images.oss-cn-hangzhou.aliyuncs.com", "/a", "oss-images", "a", ""},
 		{"oss-cn-hangzhou.aliyuncs.com", "/", "", "", ""},
-		{"oss-cn-hangzhou.aliyuncs.com", "/images/a", "", "", "SecondLevelDomainForbidden"},
-		{"images.127.0.0.1", "/a", "", "", "SecondLevelDomainForbidden"},
-		{"oss", "/images/a", "", "", "SecondLevelDomainForbidden"},
-		{"", "/images/a", "", "", "SecondLevelDomainForbidden"},
+		{"oss-cn-hangzhou.aliyuncs.com", "/images/a", "images", "a", "SecondLevelDomainForbidden"},
+		{"images.127.0.0.1", "/a", "a", "", "SecondLevelDomainForbidden"},
+		{"oss", "/images/a", "images", "a", "SecondLevelDomainForbidden"},
+		{"", "/images/a", "images", "a", "SecondLevelDomainForbidden"},
 		{"127.0.0.1", "//a", "", "a", "InvalidBucketName"},
 		{"127.0.0.1", "/Images/a", "Images", "a", "InvalidBucketName"},
 		{"127.0.0.1", "/im/a", "im", "a", "InvalidBucketName"},
@@ -43,6 +43,29 @@ func TestAddress(t *testing.T) {
 		}
 		if code != tc.code || r.bucket != tc.bucket || r.key != tc.key {
 			t.Errorf("address(%q, %q) = %q, %q, %q; want %q, %q, %q", tc.host, tc.path, r.bucket, r.key, code, tc.bucket, tc.key, tc.code)
+		}
+	}
+}
+
+func TestEndpointRegion(t *testing.T) {
+	t.Parallel()
+	s := &Server{region: "cn-hangzhou"}
+	for host, want := range map[string]string{
+		"oss-cn-beijing.aliyuncs.com":                 "cn-beijing",
+		"images.oss-cn-beijing.aliyuncs.com:8080":     "cn-beijing",
+		"Images.OSS-cn-beijing-internal.aliyuncs.com": "cn-beijing",
+		"oss-images.oss-ap-southeast-1.aliyuncs.com":  "ap-southeast-1",
+		"images.oss-accelerate.aliyuncs.com":          "cn-hangzhou",
+		"images.oss-accelerate-overseas.aliyuncs.com": "cn-hangzhou",
+		"images.example.com":                          "cn-hangzhou",
+		"oss-cn-beijing.aliyuncs.com.example.com":     "cn-hangzhou",
+		"127.0.0.1:8080":                              "cn-hangzhou",
+		"[::1]:8080":                                  "cn-hangzhou",
+		"localhost":                                   "cn-hangzhou",
+		"":                                            "cn-hangzhou",
+	} {
+		if got := s.endpointRegion(host); got != want {
+			t.Errorf("endpointRegion(%q) = %q, want %q", host, got, want)
 		}
 	}
 }
@@ -104,7 +127,7 @@ func TestLimitsOfTheBody(t *testing.T) {
 		"append nowhere":  {send("POST", "/images/b?append", "x", "1"), 400, "<Code>InvalidArgument</Code>"},
 		"odd query":       {send("GET", "/images/a?%zz", "", ""), 400, "<Code>InvalidArgument</Code>"},
 		"odd method":      {send("BREW", "/images/a", "", ""), 405, "<Code>MethodNotAllowed</Code>"},
-		"multipart":       {send("POST", "/images/a?uploads", "", "0"), 501, "<Code>NotImplemented</Code>"},
+		"no feature":      {send("PUT", "/images/a?acl", "", "0"), 501, "<Code>NotImplemented</Code>"},
 	} {
 		if tc.answer.Code != tc.status || !strings.Contains(tc.answer.Body.String(), tc.code) {
 			t.Errorf("%s is answered %d %.300s", name, tc.answer.Code, tc.answer.Body)

@@ -20,6 +20,9 @@ type Call struct {
 	Service string `json:"service"`
 	// Action is the call in RAM's notation, such as "ecs:ExportImage" or "oss:PutObject".
 	Action string `json:"action"`
+	// Operation is the call in its service's API, such as "ExportImage" or "UploadPart": of several operations that need the
+	// same permission it names the one.
+	Operation string `json:"operation,omitempty"`
 	// Resource is what the call acts on in RAM's notation (acs:<service>:<region>:<account>:<relative id>).
 	Resource string `json:"resource"`
 	// Principal is the ARN of the caller, empty when it was not authenticated.
@@ -119,6 +122,20 @@ func (t *Tap) Begin(ctx context.Context, call Call) (Call, Fault) {
 func (t *Tap) End(ctx context.Context, call Call, fault Fault) {
 	pause(ctx, fault.AnswerDelay)
 	t.mu.Lock()
+	t.calls = append(t.calls, call)
+	watch := t.watch
+	t.mu.Unlock()
+	for _, f := range watch {
+		f(call)
+	}
+}
+
+// Note records what a call did in addition, such as reading the source of a copy, under the action and resource that it
+// needed a permission for. It is numbered like a call; nothing is injected into it or waited for.
+func (t *Tap) Note(call Call) {
+	t.mu.Lock()
+	t.seq++
+	call.Seq, call.Time = t.seq, time.Now()
 	t.calls = append(t.calls, call)
 	watch := t.watch
 	t.mu.Unlock()
