@@ -69,7 +69,8 @@ func (d *drain) run(ctx context.Context) error {
 		}
 		after = markers[len(markers)-1]
 	}
-	if empty && d.round.Held != nil {
+	// Nothing waits, or what waits was tried since and no longer refused for what the others share.
+	if held := d.round.Held; held != nil && (empty || !held.Until.After(d.now())) {
 		d.release(ctx)
 	}
 	return nil
@@ -98,7 +99,7 @@ func (d *drain) one(ctx context.Context, group []manifest.Marker) (stop bool, er
 		return false, nil
 	}
 	d.round.Results = append(d.round.Results, r)
-	if class := reasons[r.Reason].Class; r.State == manifest.Queued && (class == Shared || class == Quota) {
+	if r.State == manifest.Queued && d.holdsAll(group[0].Destination, reasons[r.Reason].Class) {
 		hold, err := d.index.Hold(ctx)
 		d.round.Held = hold
 		return true, err

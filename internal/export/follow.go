@@ -186,7 +186,7 @@ func (f *Ferry) afterTask(ctx context.Context, head *manifest.Manifest, t Task, 
 	if wasAdopted(head) && evidenceOf(detail, head) < sameObject {
 		bad = found(taskForeign, cmp.Or(foreign(detail, head), bad.detail+"; it had not told where it writes"))
 	}
-	if bad.Class == Shared || bad.Class == Quota {
+	if f.holdsAll(head.Destination, bad.Class) {
 		f.hold(ctx, bad)
 	}
 	next := f.after(head, bad)

@@ -72,7 +72,7 @@ func (f *Ferry) handOver(ctx context.Context, m *manifest.Manifest, v verdict) (
 // settle writes down a finding that ends the attempt: the export waits, or is over.
 func (f *Ferry) settle(ctx context.Context, m *manifest.Manifest, bad *finding, stale []manifest.Marker) (Result, error) {
 	next := f.after(m, bad)
-	if (bad.Class == Shared || bad.Class == Quota) && !bad.held {
+	if f.holdsAll(m.Destination, bad.Class) && !bad.held {
 		f.hold(ctx, bad)
 	}
 	err := f.commit(ctx, next, stale)
@@ -266,6 +266,12 @@ func markersOf(m *manifest.Manifest) []manifest.Marker {
 		return []manifest.Marker{marker}
 	}
 	return nil
+}
+
+// holdsAll tells whether a refusal is one that all exports share. What is wrong with another destination, which the function
+// had before, is that one's alone.
+func (f *Ferry) holdsAll(d manifest.Destination, c Class) bool {
+	return c == Quota || c == Shared && d == f.settings.Destination
 }
 
 // holdTime is when new events submit again by themselves, should no tick have ended the hold before.

@@ -187,3 +187,27 @@ func TestOtherDestinations(t *testing.T) {
 		}
 	})
 }
+
+// The bucket of before is gone: what still waits for it does not hold up the others.
+func TestOldDestinationHoldsNobody(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.settings.ManifestBucket = "manifests"
+		w.cloud.buckets["manifests"] = goodBucket("manifests")
+		w.settings.Destination.Bucket = "old-images" // which does not exist
+		w.add("m-1")
+		w.wantResult(w.submit("m-1"), manifest.Queued, bucketNotFound)
+		w.settings.Destination.Bucket = "golden-images"
+		w.pass(3 * time.Hour)
+		if hold, err := w.ferry().Hold(w.Context()); err != nil || hold != nil {
+			t.Errorf("held by %+v (%v)", hold, err)
+		}
+		w.add("m-2")
+		w.wantResult(w.submit("m-2"), manifest.Exporting, "")
+		w.cloud.buckets["old-images"] = goodBucket("old-images")
+		w.pass(3 * time.Hour)
+		w.wantHead("m-2", manifest.Exported, "")
+		w.settings.Destination.Bucket = "old-images"
+		w.wantHead("m-1", manifest.Exported, "")
+	})
+}
