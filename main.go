@@ -3,34 +3,43 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"os"
 	"time"
 
 	"github.com/aliyun/fc-runtime-go-sdk/fc"
-	"github.com/aliyun/fc-runtime-go-sdk/fccontext"
 
 	"imageferry/handler"
+	"imageferry/handler/page"
 	"imageferry/internal/alicloud"
 	"imageferry/internal/config"
 	"imageferry/internal/export"
+	"imageferry/internal/manifest"
+	"imageferry/internal/metrics"
+	"imageferry/internal/notify"
 	"imageferry/internal/version"
 )
 
 func main() {
 	settings, err := config.FromEnviron(os.Environ())
-	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: settings.LogLevel}))
+	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: settings.LogLevel})).With("version", version.Current)
 	if err != nil {
 		// Ending here would make FC start the process over and over: each invocation says what is wrong instead.
 		log.Error("configuration", "error", err.Error())
 	}
-	f := function{settings: settings, problem: err, transport: alicloud.NewTransport(), buckets: export.NewBucketMemory(), log: log}
-	h := handler.New(f.open, handler.Options{
-		Auth: string(settings.HTTPAuth), Token: string(settings.HTTPToken), Version: version.Current, Log: log,
-	})
+	f := function{settings: settings, problem: err, transport: alicloud.NewTransport(), roles: alicloud.NewRoles(),
+		buckets: map[string]*export.BucketMemory{config.Own: export.NewBucketMemory()},
+		metrics: metrics.New(version.Current, export.Reasons()), log: log}
+	for _, t := range settings.Targets {
+		f.buckets[t.Name] = export.NewBucketMemory()
+	}
+	options := handler.Options{Auth: string(settings.HTTPAuth), Token: string(settings.HTTPToken), Version: version.Current,
+		Metrics: f.metrics, Log: log}
+	if f.problem == nil {
+		options.Page, f.problem = pageOptions(settings)
+	}
+	h := handler.New(f.open, options)
 	fc.Start(h.Handle)
 }
 
@@ -39,46 +48,31 @@ type function struct {
 	settings  config.Config
 	problem   error
 	transport *http.Transport
-	buckets   *export.BucketMemory
+	roles     *alicloud.Roles
+	buckets   map[string]*export.BucketMemory // by target
+	metrics   *metrics.Metrics
 	log       *slog.Logger
 }
 
-// open makes the domain for one invocation, with that invocation's region, account and credentials.
-func (f function) open(ctx context.Context) (handler.Ferry, handler.Scope, error) {
-	if f.problem != nil {
-		return nil, handler.Scope{}, f.problem
+// notifier tells whom the configuration names.
+func notifier(c config.Config, transport http.RoundTripper) (export.Notifier, error) {
+	settings, wanted := c.Notify()
+	if !wanted {
+		return nil, nil
 	}
-	fcx, ok := fccontext.FromContext(ctx)
-	if !ok {
-		return nil, handler.Scope{}, errors.New("the invocation has no context of Function Compute")
+	return notify.New(settings, transport, time.Now)
+}
+
+// pageOptions are how the status page is served.
+func pageOptions(c config.Config) (page.Options, error) {
+	o := page.Options{
+		Version: version.Current, AllowActions: c.PageActions, Remember: page.DefaultRemember,
+		RestoreCommand: func(m *manifest.Manifest) string { return page.RestoreCommand(m, c.ManifestFlags()...) },
 	}
-	log := f.log.With("requestId", fcx.RequestID)
-	session, err := alicloud.Open(alicloud.Options{
-		Region:    fcx.Region,
-		AccountID: fcx.AccountId,
-		Credentials: alicloud.Static(alicloud.Credentials{
-			AccessKeyID:     fcx.Credentials.AccessKeyId,
-			AccessKeySecret: fcx.Credentials.AccessKeySecret,
-			SecurityToken:   fcx.Credentials.SecurityToken,
-		}),
-		ECSEndpoint: f.settings.ECSEndpoint,
-		OSSEndpoint: f.settings.OSSEndpoint,
-		HTTP:        f.transport,
-		Version:     version.Current,
-		Log:         log,
-	})
-	if err != nil {
-		return nil, handler.Scope{}, err
+	if !c.PageActions {
+		return o, nil
 	}
-	settings := f.settings.Settings(fcx.Region, fcx.AccountId)
-	// A tenth of a short timeout is enough to write down what was done.
-	settings.Reserve = min(export.DefaultReserve, time.Duration(fcx.Function.Timeout)*time.Second/10)
-	ferry := export.New(session.Cloud(f.settings.ManifestBucket), settings, f.buckets, time.Now, log)
-	return ferry, handler.Scope{
-		Region:         fcx.Region,
-		AccountID:      fcx.AccountId,
-		ManifestBucket: f.settings.ManifestBucket,
-		ManifestPrefix: f.settings.ManifestPrefix,
-		Bucket:         f.settings.Bucket,
-	}, nil
+	var err error
+	o.Key, err = page.DeriveKey(string(c.HTTPToken)) // the same in all instances
+	return o, err
 }

@@ -16,7 +16,7 @@ func isActionTrail(eventType string) bool {
 
 // decodeActionTrail decodes the record of a call. The calls that make an image are recorded when they are made: the image is
 // still Creating then, and its export is queued until it is Available.
-func decodeActionTrail(o object, e envelope, scope Scope) (Command, error) {
+func decodeActionTrail(o object, e envelope, scopes Scopes) (Command, error) {
 	call, err := o.at("eventName").required()
 	if err != nil {
 		return nil, err
@@ -57,16 +57,15 @@ func decodeActionTrail(o object, e envelope, scope Scope) (Command, error) {
 		// A copy belongs to the region that it goes to, wherever its event comes from.
 		places[1].region = at.region
 	}
-	for _, place := range places {
-		if reason, detail := scope.outside(place.region, place.account); reason != "" {
-			return ignored(reason, detail), nil
-		}
+	target, reason, detail := scopes.find(places...)
+	if reason != "" {
+		return ignored(reason, detail), nil
 	}
 	id, err := newImage(o, call, parameters)
 	if err != nil {
 		return nil, err
 	}
-	return submit(id, t, false), nil
+	return submit(target, id, t, false), nil
 }
 
 // callPlace is the region in which the call makes its image, and the account. Guess: the record of CopyImage is made in the

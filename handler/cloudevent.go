@@ -24,7 +24,7 @@ func (e envelope) trigger(source string) manifest.Trigger {
 }
 
 // decodeCloudEvent decodes a CloudEvent 1.0 with Alibaba Cloud's extension attributes.
-func decodeCloudEvent(o object, scope Scope) (Command, error) {
+func decodeCloudEvent(o object, scopes Scopes) (Command, error) {
 	e, err := readEnvelope(o)
 	if err != nil {
 		return nil, err
@@ -32,16 +32,16 @@ func decodeCloudEvent(o object, scope Scope) (Command, error) {
 	data := o.at("data")
 	switch {
 	case isType(e.eventType, stateChange):
-		return decodeStateChange(data, e, scope)
+		return decodeStateChange(data, e, scopes)
 	case isActionTrail(e.eventType):
 		record, err := data.embedded()
 		if err != nil {
 			return nil, err
 		}
-		return decodeActionTrail(record, e, scope)
+		return decodeActionTrail(record, e, scopes)
 	}
 	if body, err := data.object(); err == nil && body.has("content") && body.at("name").optional() == stateChange {
-		return decodeCloudMonitor(body, e, scope)
+		return decodeCloudMonitor(body, e, scopes)
 	}
 	return Ignored{Reason: reasonOtherType, Detail: e.eventType, Trigger: e.trigger(e.eventType)}, nil
 }
@@ -50,7 +50,7 @@ func decodeCloudEvent(o object, scope Scope) (Command, error) {
 //
 // Guess: no document names that type, nor tells whether its data is CloudMonitor's body or the content in it, as it is for
 // ECS's other events. The type follows from the rule that those keep to; should it be another, the body gives it away.
-func decodeStateChange(data value, e envelope, scope Scope) (Command, error) {
+func decodeStateChange(data value, e envelope, scopes Scopes) (Command, error) {
 	if e.eventType != stateChange && !strings.EqualFold(product(e.eventType), "ecs") {
 		return Ignored{Reason: reasonOtherProduct, Detail: e.eventType, Trigger: e.trigger(e.eventType)}, nil
 	}
@@ -59,9 +59,9 @@ func decodeStateChange(data value, e envelope, scope Scope) (Command, error) {
 		return nil, err
 	}
 	if body.has("content") {
-		return decodeCloudMonitor(body, e, scope)
+		return decodeCloudMonitor(body, e, scopes)
 	}
-	return decodeState(body, e, scope)
+	return decodeState(body, e, scopes)
 }
 
 func readEnvelope(o object) (envelope, error) {

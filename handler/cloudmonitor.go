@@ -1,12 +1,13 @@
 package handler
 
 import (
+	"cmp"
 	"strings"
 )
 
 // decodeCloudMonitor decodes the body of a CloudMonitor system event, such as
 // https://help.aliyun.com/zh/ecs/user-guide/image-event-notification shows it for Image:StateChange.
-func decodeCloudMonitor(o object, e envelope, scope Scope) (Command, error) {
+func decodeCloudMonitor(o object, e envelope, scopes Scopes) (Command, error) {
 	name, err := o.at("name").required()
 	if err != nil {
 		return nil, err
@@ -35,24 +36,27 @@ func decodeCloudMonitor(o object, e envelope, scope Scope) (Command, error) {
 	if p := o.at("product").optional(); p != "" && !strings.EqualFold(p, "ECS") {
 		return Ignored{Reason: reasonOtherProduct, Detail: p, Trigger: t}, nil
 	}
-	if reason, detail := scope.outside(region, account); reason != "" {
+	place := envelope{region: region, account: account}
+	if _, reason, detail := scopes.find(place, e); reason != "" {
 		return Ignored{Reason: reason, Detail: detail, Trigger: t}, nil
 	}
+	e.region, e.account = cmp.Or(region, e.region), cmp.Or(account, e.account)
 	content, err := o.at("content").embedded()
 	if err != nil {
 		return nil, err
 	}
-	return decodeState(content, e, scope)
+	return decodeState(content, e, scopes)
 }
 
 // decodeState decodes {imageId, currentState}. Available arrives again with each change of the image's attributes; the
 // journal sees to it that this starts nothing.
-func decodeState(o object, e envelope, scope Scope) (Command, error) {
+func decodeState(o object, e envelope, scopes Scopes) (Command, error) {
 	if e.eventType == "" {
 		e.eventType = stateChange
 	}
 	t := e.trigger(e.eventType)
-	if reason, detail := scope.outside(e.region, e.account); reason != "" {
+	target, reason, detail := scopes.find(e)
+	if reason != "" {
 		return Ignored{Reason: reason, Detail: detail, Trigger: t}, nil
 	}
 	id, err := o.at("imageId").imageID()
@@ -64,7 +68,7 @@ func decodeState(o object, e envelope, scope Scope) (Command, error) {
 		return nil, err
 	}
 	if state == "Available" {
-		return submit(id, t, true), nil
+		return submit(target, id, t, true), nil
 	}
 	return Ignored{Reason: stateReason(state), Detail: "the image is " + clip(state, 64), ImageID: id, Trigger: t}, nil
 }

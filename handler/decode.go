@@ -25,9 +25,12 @@ const shapesHint = `expected a timer, HTTP, EventBridge, CloudMonitor, ActionTra
 //   - CloudEvents from EventBridge about images, and the bare CloudMonitor and ActionTrail bodies, one object, or an array of
 //     objects and of strings of escaped JSON.
 //
-// Events outside of scope, and those that ask for nothing, are Ignored commands. Each error is a *DecodeError; several are
+// Events outside of all scopes, and those that ask for nothing, are Ignored commands. Each error is a *DecodeError; several are
 // joined. An array with a malformed event yields both an error and the commands of the others.
-func Decode(raw json.RawMessage, scope Scope) ([]Command, error) {
+func Decode(raw json.RawMessage, scopes ...Scope) ([]Command, error) {
+	if len(scopes) == 0 {
+		scopes = []Scope{{}} // nothing is known to be outside
+	}
 	event := value{"event", raw}
 	if err := event.parse(); err != nil {
 		return nil, err
@@ -38,15 +41,15 @@ func Decode(raw json.RawMessage, scope Scope) ([]Command, error) {
 		if err != nil {
 			return nil, err
 		}
-		return decodeObject(o, scope)
+		return decodeObject(o, scopes)
 	case "an array":
-		return decodeArray(value{"events", raw}, scope)
+		return decodeArray(value{"events", raw}, scopes)
 	default:
 		return nil, event.fail("is "+event.kind(), shapesHint)
 	}
 }
 
-func decodeObject(o object, scope Scope) ([]Command, error) {
+func decodeObject(o object, scopes Scopes) ([]Command, error) {
 	var c Command
 	var err error
 	switch {
@@ -55,9 +58,9 @@ func decodeObject(o object, scope Scope) ([]Command, error) {
 	case o.has("triggerName") || o.has("triggerTime"):
 		c, err = decodeTimer(o)
 	case o.has("events"):
-		return decodeOSS(o, scope)
+		return decodeOSS(o, scopes)
 	case imageEvent(o) != nil:
-		c, err = imageEvent(o)(o, scope)
+		c, err = imageEvent(o)(o, scopes)
 	case o.has("action") || o.has("imageId"):
 		c, err = decodeByHand(o)
 	default:
@@ -69,7 +72,7 @@ func decodeObject(o object, scope Scope) ([]Command, error) {
 	return []Command{c}, nil
 }
 
-func decodeArray(v value, scope Scope) ([]Command, error) {
+func decodeArray(v value, scopes Scopes) ([]Command, error) {
 	items, err := v.array()
 	if err != nil {
 		return nil, err
@@ -83,7 +86,7 @@ func decodeArray(v value, scope Scope) ([]Command, error) {
 	var commands []Command
 	var problems []error
 	for _, item := range items {
-		c, err := decodeItem(item, scope)
+		c, err := decodeItem(item, scopes)
 		if err != nil {
 			problems = append(problems, err)
 			continue
@@ -94,7 +97,7 @@ func decodeArray(v value, scope Scope) ([]Command, error) {
 }
 
 // decodeItem decodes one event of an array. Timers and requests come alone, never in an array.
-func decodeItem(item value, scope Scope) (Command, error) {
+func decodeItem(item value, scopes Scopes) (Command, error) {
 	o, err := item.embedded()
 	if err != nil {
 		return nil, err
@@ -103,7 +106,7 @@ func decodeItem(item value, scope Scope) (Command, error) {
 	if decode == nil {
 		return nil, noShape(o)
 	}
-	return decode(o, scope)
+	return decode(o, scopes)
 }
 
 func checkLength(v value, items []value) error {
@@ -115,9 +118,9 @@ func checkLength(v value, items []value) error {
 
 // imageEvent finds the decoder of an event that tells about something in the account: in an EventBridge envelope, or bare as
 // a rule with the schema RawData passes it on. It is nil for other shapes.
-func imageEvent(o object) func(object, Scope) (Command, error) {
-	bare := func(decode func(object, envelope, Scope) (Command, error)) func(object, Scope) (Command, error) {
-		return func(o object, scope Scope) (Command, error) { return decode(o, envelope{}, scope) }
+func imageEvent(o object) func(object, Scopes) (Command, error) {
+	bare := func(decode func(object, envelope, Scopes) (Command, error)) func(object, Scopes) (Command, error) {
+		return func(o object, scopes Scopes) (Command, error) { return decode(o, envelope{}, scopes) }
 	}
 	switch {
 	case o.has("specversion") || o.has("type") && o.has("source"):
@@ -137,19 +140,6 @@ func noShape(o object) error {
 	return value{path: o.path}.fail("has no known shape", shapesHint)
 }
 
-// outside tells why an event of this region and account is not for us. Empty values are not compared: not every event has
-// them.
-func (s Scope) outside(region, account string) (reason, detail string) {
-	switch {
-	case account != "" && s.AccountID != "" && account != s.AccountID:
-		return reasonOtherAccount, "the event is of account " + clip(account, 32)
-	case region != "" && s.Region != "" && region != s.Region:
-		return reasonOtherRegion, "the event is of region " + clip(region, 32)
-	default:
-		return "", ""
-	}
-}
-
 // imageIDs of custom images look like m-bp67acfmxazb4p****. Only what is safe in an object key is let in.
 var imageIDs = regexp.MustCompile(`^m-[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
 
@@ -166,8 +156,8 @@ func (v value) imageID() (string, error) {
 }
 
 // submit asks for the export that an event tells of.
-func submit(id string, t manifest.Trigger, available bool) Submit {
-	return Submit{export.Order{ImageID: id, Trigger: t, Available: available}}
+func submit(target, id string, t manifest.Trigger, available bool) Submit {
+	return Submit{Order: export.Order{ImageID: id, Trigger: t, Available: available}, Target: target}
 }
 
 // joinSome joins errors; of many it keeps the first ones, because the platform bounds what it passes on.

@@ -117,7 +117,7 @@ func TestDecodeMalformed(t *testing.T) {
 		"timer-payload-text":          "decode event.payload: is not JSON (at byte 1: invalid character 'a' looking for beginning of value); send one JSON document",
 		"timer-payload-object":        "decode event.payload: is an object; expected a string",
 		"timer-payload-list":          "decode event.payload: is an array; expected an object",
-		"timer-unknown-key":           "decode event.payload.maxage: is not a known field; known are action, maxAge, dryRun, limit",
+		"timer-unknown-key":           "decode event.payload.maxage: is not a known field; known are action, maxAge, dryRun, limit, target",
 		"timer-no-action":             "decode event.payload.action: is missing; expected a string",
 		"timer-unknown-action":        `decode event.payload.action: is "purge"; expected follow, drain or sweep`,
 		"timer-max-age-unit":          `decode event.payload.maxAge: is "30d"; expected a positive duration such as "720h"`,

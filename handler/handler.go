@@ -10,12 +10,16 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
+	"time"
 
 	"github.com/aliyun/fc-runtime-go-sdk/fccontext"
 	"golang.org/x/sync/errgroup"
 
+	"imageferry/handler/page"
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
+	"imageferry/internal/metrics"
 )
 
 // A Ferry is the domain. An error means that the outcome could not be stored (or, for Get and List, read), so that the same
@@ -34,8 +38,12 @@ type Ferry interface {
 	// Get returns the newest revision; it fails with export.ErrUnknown when there is none.
 	Get(ctx context.Context, imageID string) (*manifest.Manifest, error)
 	List(ctx context.Context, o export.ListOrder) (export.Page, error)
+	// Notify tells people of the exports that have ended since, some at a time; it comes after the rounds of a tick.
+	Notify(ctx context.Context) (export.Round, error)
 	// Beat leaves the trace of a timer's rounds. It cannot fail: it is a hint.
 	Beat(ctx context.Context, rounds []export.Round, requestID string, failed bool)
+	// Source is what the status page shows.
+	page.Source
 }
 
 // Options are the handler's settings.
@@ -46,41 +54,53 @@ type Options struct {
 	Token string
 	// Version is the program's, for the health check.
 	Version string
+	// Page is how the status page is served.
+	Page page.Options
+	// Metrics are served as they are counted; nil serves none.
+	Metrics *metrics.Metrics
 	// Log gets a line for each decision; nil discards them.
 	Log *slog.Logger
 }
 
 // A Handler handles the invocations of the function. It is safe for concurrent use.
 type Handler struct {
-	open func(ctx context.Context) (Ferry, Scope, error)
+	open func(ctx context.Context) ([]Target, error)
 	opts Options
 	log  *slog.Logger
+	page *page.Page
+	warm atomic.Bool // there was an invocation before
 }
 
 // New returns a handler. It calls open once in each invocation, with the invocation's context and so its credentials; open
-// must not call the cloud, for it precedes even the health check.
-func New(open func(ctx context.Context) (Ferry, Scope, error), opts Options) *Handler {
+// must not call the cloud, for it precedes even the health check. The first target is the function's own destination; the
+// others have names of their own.
+func New(open func(ctx context.Context) ([]Target, error), opts Options) *Handler {
 	log := opts.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{open: open, opts: opts, log: log}
+	return &Handler{open: open, opts: opts, log: log, page: page.New(opts.Page)}
 }
 
 // An Answer is what an invocation by an event or a timer did. FC keeps it for asynchronous destinations.
 type Answer struct {
 	Results []export.Result `json:"results,omitempty"`
 	Rounds  []export.Round  `json:"rounds,omitempty"`
-	Ignored []Ignored       `json:"ignored,omitempty"`
+	// Targets are the ticks of the targets beside the function's own destination.
+	Targets []TargetAnswer `json:"targets,omitempty"`
+	Ignored []Ignored      `json:"ignored,omitempty"`
 }
 
 // An invocation is one call of Handle.
 type invocation struct {
 	*Handler
 	requestID string
-	ferry     Ferry
+	targets   []Target
+	target    string // the name of the one that was asked for; empty when none was
+	ferry     Ferry  // of that target, or of the function's own destination
 	openErr   error
 	log       *slog.Logger
+	summary   *summary
 }
 
 // Handle handles one invocation: it returns an Answer, or a Response to an HTTP request.
@@ -88,8 +108,13 @@ type invocation struct {
 // An error makes FC invoke again, and finally send the event to the failure destination. So there is one for an event that
 // cannot be understood (a *DecodeError) and for an outcome that could not be stored, never for a decision. All events of an
 // array are tried before the error is returned.
+//
+// The context given to open, and so to the domain, has a tally of calls, see metrics.WithTally.
 func (h *Handler) Handle(ctx context.Context, raw json.RawMessage) (any, error) {
-	in := invocation{Handler: h, log: h.log}
+	ctx, tally := metrics.WithTally(ctx)
+	in := invocation{Handler: h, log: h.log, summary: &summary{
+		begun: time.Now(), cold: !h.warm.Swap(true), tally: tally, results: map[manifest.State]int{},
+	}}
 	// Read once only: FromContext writes to what it returns.
 	if fc, ok := fccontext.FromContext(ctx); ok {
 		in.requestID = fc.RequestID
@@ -100,6 +125,7 @@ func (h *Handler) Handle(ctx context.Context, raw json.RawMessage) (any, error) 
 		answer, err = in.handle(ctx, raw)
 		return err
 	})
+	in.summary.log(ctx, in.log, err)
 	if err != nil {
 		return nil, err
 	}
@@ -107,18 +133,28 @@ func (h *Handler) Handle(ctx context.Context, raw json.RawMessage) (any, error) 
 }
 
 func (in *invocation) handle(ctx context.Context, raw json.RawMessage) (any, error) {
-	var scope Scope
 	in.openErr = in.guard(ctx, func() (err error) {
-		in.ferry, scope, err = in.open(ctx)
+		in.targets, err = in.open(ctx)
 		return err
 	})
-	commands, decodeErr := Decode(raw, scope)
+	var scopes []Scope
+	for _, t := range in.targets {
+		scopes = append(scopes, t.Scope)
+	}
+	if len(in.targets) > 0 {
+		in.ferry = in.targets[0].Ferry
+	}
+	commands, decodeErr := Decode(raw, scopes...)
+	in.summary.of(commands)
 	if len(commands) == 1 {
 		if request, ok := commands[0].(HTTP); ok {
-			return in.serve(ctx, request.Request), nil
+			response := in.serve(ctx, request.Request)
+			in.summary.status = response.StatusCode
+			return response, nil
 		}
 	}
 	if decodeErr != nil {
+		in.summary.errors++
 		in.log.LogAttrs(ctx, slog.LevelError, "refused", slog.String("error", decodeErr.Error()))
 	}
 	if in.openErr != nil {
@@ -162,6 +198,7 @@ func (in *invocation) runAll(ctx context.Context, commands []Command) (Answer, e
 	for i := range commands {
 		all.Results = append(all.Results, answers[i].Results...)
 		all.Rounds = append(all.Rounds, answers[i].Rounds...)
+		all.Targets = append(all.Targets, answers[i].Targets...)
 		all.Ignored = append(all.Ignored, answers[i].Ignored...)
 		if failures[i] != nil {
 			problems = append(problems, failures[i])
@@ -174,14 +211,17 @@ func (in *invocation) run(ctx context.Context, c Command) (Answer, error) {
 	switch c := c.(type) {
 	case Submit:
 		c.Order.Trigger.RequestID = in.requestID
-		result, err := in.submit(ctx, c.Order)
+		at, err := in.to(c.Target)
+		if err != nil {
+			return Answer{}, err
+		}
+		result, err := at.submit(ctx, c.Order)
 		if err != nil {
 			return Answer{}, err
 		}
 		return Answer{Results: []export.Result{result}}, nil
 	case Tick:
-		rounds, err := in.tick(ctx, c)
-		return Answer{Rounds: rounds}, err
+		return in.ticks(ctx, c)
 	case Ignored:
 		c.Trigger.RequestID = in.requestID
 		in.logIgnored(ctx, c)
@@ -235,7 +275,25 @@ func (in *invocation) tick(ctx context.Context, c Tick) ([]export.Round, error) 
 	if c.Trigger.Kind == "timer" { // what a person asks for does not tell whether the timers run
 		in.ferry.Beat(ctx, rounds, in.requestID, len(problems) > 0)
 	}
+	if c.Drain {
+		in.notify(ctx, c.Trigger)
+	}
 	return rounds, joinSome(problems)
+}
+
+// notify tells people what has ended. That they cannot be told is no failure of the tick: FC would repeat all of it, and the
+// next tick tells them.
+func (in *invocation) notify(ctx context.Context, t manifest.Trigger) {
+	err := in.guard(ctx, func() error {
+		round, err := in.ferry.Notify(ctx)
+		if round.Seen > 0 {
+			in.log.LogAttrs(ctx, slog.LevelInfo, "notified", slog.Int("notices", round.Seen), slog.Bool("incomplete", round.Incomplete))
+		}
+		return err
+	})
+	if err != nil {
+		in.logFailure(ctx, "notify", "", t, err)
+	}
 }
 
 // errPanic is all that an answer tells of a panic.

@@ -32,6 +32,9 @@ type fakeFerry struct {
 	refuse string
 	// beats are the traces that were left.
 	beats []string
+	// notified counts the rounds that told people, each with that error.
+	notified  int
+	notifyErr error
 }
 
 func (f *fakeFerry) record(call string, t manifest.Trigger) error {
@@ -121,7 +124,7 @@ func (f *fakeFerry) List(_ context.Context, o export.ListOrder) (export.Page, er
 
 func newTestHandler(t testing.TB, ferry Ferry, opts Options) *Handler {
 	t.Helper()
-	return New(func(context.Context) (Ferry, Scope, error) { return ferry, testScope(), nil }, opts)
+	return New(func(context.Context) ([]Target, error) { return []Target{{testScope(), ferry}}, nil }, opts)
 }
 
 // invoked is the context of an invocation by FC.
@@ -289,11 +292,11 @@ func TestHandlePanic(t *testing.T) {
 func TestHandleRuntimeError(t *testing.T) {
 	t.Parallel()
 	var log syncBuffer
-	h := New(func(context.Context) (Ferry, Scope, error) {
+	h := New(func(context.Context) ([]Target, error) {
 		var none map[string]int
 		//lint:ignore SA5000 the bug is the point
 		none["x"] = 1
-		return nil, Scope{}, nil
+		return nil, nil
 	}, Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})
 	if _, err := h.Handle(invoked(t), sample(t, "timer-empty.json")); !errors.Is(err, errPanic) {
 		t.Errorf("error %v", err)
@@ -320,7 +323,7 @@ func TestHandleLogsBrokenRound(t *testing.T) {
 func TestHandleOpenFails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("FERRY_BUCKET is not set")
-	h := New(func(context.Context) (Ferry, Scope, error) { return nil, Scope{}, broken }, Options{Auth: "token", Token: "t"})
+	h := New(func(context.Context) ([]Target, error) { return nil, broken }, Options{Auth: "token", Token: "t"})
 	if _, err := h.Handle(invoked(t), sample(t, "eventbridge-image-available.json")); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
@@ -369,6 +372,9 @@ func TestHandleLogsDecisions(t *testing.T) {
 			}
 			var got []string
 			for _, line := range log.lines(t) {
+				if line["msg"] == "invocation" {
+					continue
+				}
 				text, err := json.Marshal(line)
 				if err != nil {
 					t.Fatal(err)

@@ -6,12 +6,16 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
+	"imageferry/handler/page"
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
+	"imageferry/internal/metrics"
 )
 
 // maxBody bounds a request's body: the largest real one has less than 200 bytes.
@@ -44,9 +48,9 @@ func (in *invocation) serve(ctx context.Context, request Request) Response {
 	}
 	w := newRecorder()
 	var route string
-	err := in.guard(ctx, func() error {
-		r, err := request.httpRequest(ctx)
-		if err != nil {
+	var r *http.Request
+	err := in.guard(ctx, func() (err error) {
+		if r, err = request.httpRequest(ctx); err != nil {
 			return newProblem(http.StatusBadRequest, reasonMalformed, err.Error())
 		}
 		route, err = in.route(w, r)
@@ -55,20 +59,25 @@ func (in *invocation) serve(ctx context.Context, request Request) Response {
 	attrs := some(slog.String("route", route))
 	level := slog.LevelInfo
 	if err != nil {
-		p := in.fail(w, err)
+		p := in.fail(w, r, err)
 		attrs = append(attrs, slog.String("reason", p.Reason), slog.String("error", err.Error()))
-		if p.Status >= http.StatusInternalServerError {
-			level = slog.LevelError
-		}
+	}
+	if w.status >= http.StatusInternalServerError {
+		level = slog.LevelError
 	}
 	in.log.LogAttrs(ctx, level, "http", append(attrs, slog.Int("status", w.status))...)
 	return w.response(request.Method)
 }
 
-// fail answers with a problem. The answer keeps to what the caller may know; the log has the whole error.
-func (in *invocation) fail(w *recorder, err error) problem {
+// fail answers with a problem, a browser with a page; r is nil when there was no request to be made of the event. The answer
+// keeps to what the caller may know; the log has the whole error.
+func (in *invocation) fail(w *recorder, r *http.Request, err error) problem {
 	p := *problemOf(err)
 	p.Instance = in.requestID
+	if r != nil && page.WantsHTML(r) {
+		in.page.Fail(w, r, page.Failure{Status: p.Status, Title: p.Title, Text: p.Detail, Reason: p.Reason, Remedy: p.Remedy})
+		return p
+	}
 	writeJSON(w, p.Status, problemType, p)
 	return p
 }
@@ -79,6 +88,11 @@ func (in *invocation) route(w *recorder, r *http.Request) (pattern string, err e
 		if p := in.opts.authorize(w, r); p != nil {
 			return "", p
 		}
+		if target := r.URL.Query().Get("target"); target != "" && in.openErr == nil {
+			if in, err = in.to(target); err != nil {
+				return "", err
+			}
+		}
 	}
 	// ServeMux would redirect an unclean path; nobody who follows that sends the same request again.
 	if r.URL.Path != path.Clean(r.URL.Path) {
@@ -87,8 +101,25 @@ func (in *invocation) route(w *recorder, r *http.Request) (pattern string, err e
 	mux := http.NewServeMux()
 	for pattern, answer := range in.routes() {
 		mux.HandleFunc(pattern, func(_ http.ResponseWriter, r *http.Request) {
+			if other := seeOther(r); other != "" {
+				http.Redirect(w, r, other, http.StatusSeeOther)
+				return
+			}
 			err = in.answer(w, r, answer)
 		})
+	}
+	for pattern, answer := range in.pages() {
+		mux.HandleFunc(pattern, func(_ http.ResponseWriter, r *http.Request) {
+			if !strings.HasPrefix(r.URL.Path, "/assets/") { // what a failure looks like is among them
+				err = in.noPage(r.Context())
+			}
+			if err == nil {
+				answer(w, r)
+			}
+		})
+	}
+	if in.opts.Metrics != nil {
+		mux.HandleFunc("GET /metrics", func(_ http.ResponseWriter, r *http.Request) { err = in.writeMetrics(w, r) })
 	}
 	_, pattern = mux.Handler(r)
 	if pattern == "" {
@@ -96,6 +127,19 @@ func (in *invocation) route(w *recorder, r *http.Request) (pattern string, err e
 	}
 	mux.ServeHTTP(w, r)
 	return pattern, err
+}
+
+// writeMetrics answers in the text format of Prometheus: what the index counts, and what this instance has called.
+func (in *invocation) writeMetrics(w *recorder, r *http.Request) error {
+	if err := in.notOpen(r.Context()); err != nil {
+		return err
+	}
+	overview, err := in.ferry.Overview(r.Context())
+	if err != nil {
+		return fmt.Errorf("count exports: %w", err)
+	}
+	w.Header().Set("Content-Type", metrics.ContentType)
+	return in.opts.Metrics.Write(w, overview, time.Now())
 }
 
 // noRoute makes a problem of ServeMux's plain text 404 or 405, and keeps the latter's Allow header.
@@ -110,10 +154,20 @@ func noRoute(mux *http.ServeMux, w *recorder, r *http.Request) *problem {
 	return newProblem(http.StatusMethodNotAllowed, reasonMethod, "the path allows "+allow)
 }
 
+// notOpen is the problem of a function that is not configured.
+func (in *invocation) notOpen(ctx context.Context) error {
+	if in.openErr == nil {
+		return nil
+	}
+	in.log.LogAttrs(ctx, slog.LevelError, "not configured", slog.String("error", in.openErr.Error()))
+	return newProblem(http.StatusServiceUnavailable, reasonNotOpen, "the function is not configured")
+}
+
 func (in *invocation) answer(w *recorder, r *http.Request, answer endpoint) error {
-	if in.openErr != nil && r.URL.Path != healthPath {
-		in.log.LogAttrs(r.Context(), slog.LevelError, "not configured", slog.String("error", in.openErr.Error()))
-		return newProblem(http.StatusServiceUnavailable, reasonNotOpen, "the function is not configured")
+	if r.URL.Path != healthPath {
+		if err := in.notOpen(r.Context()); err != nil {
+			return err
+		}
 	}
 	status, document, err := answer(r)
 	if err != nil {
@@ -125,7 +179,11 @@ func (in *invocation) answer(w *recorder, r *http.Request, answer endpoint) erro
 			p.Remedy = result.Remedy
 			return p
 		}
-		w.header.Set("Location", "/exports/"+result.ImageID)
+		location := url.URL{Path: "/exports/" + result.ImageID}
+		if in.target != "" {
+			location.RawQuery = url.Values{"target": {in.target}}.Encode()
+		}
+		w.header.Set("Location", location.String())
 	}
 	writeJSON(w, status, "application/json", document)
 	return nil
@@ -153,19 +211,16 @@ func (in *invocation) postExport(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return in.submitted(r.Context(), order)
+	result, err := in.submit(r.Context(), order)
+	return statusOf(result), result, err
 }
 
-// submitted answers 202 when the order has changed something, 200 when the export was there already.
-func (in *invocation) submitted(ctx context.Context, order export.Order) (int, any, error) {
-	result, err := in.submit(ctx, order)
-	if err != nil {
-		return 0, nil, err
-	}
+// statusOf is 202 when a call has changed something, 200 when it was so already.
+func statusOf(result export.Result) int {
 	if result.New {
-		return http.StatusAccepted, result, nil
+		return http.StatusAccepted
 	}
-	return http.StatusOK, result, nil
+	return http.StatusOK
 }
 
 func (in *invocation) listExports(r *http.Request) (int, any, error) {
@@ -181,14 +236,14 @@ func (in *invocation) listExports(r *http.Request) (int, any, error) {
 		}
 		order.Limit = n
 	}
-	page, err := in.ferry.List(r.Context(), order)
+	list, err := in.ferry.List(r.Context(), order)
 	if err != nil {
 		return 0, nil, fmt.Errorf("list: %w", err)
 	}
-	if page.Exports == nil {
-		page.Exports = []*manifest.Manifest{}
+	if list.Exports == nil {
+		list.Exports = []*manifest.Manifest{}
 	}
-	return http.StatusOK, page, nil
+	return http.StatusOK, list, nil
 }
 
 func badQuery(name, want string) *problem {
@@ -216,19 +271,13 @@ func (in *invocation) cancelExport(r *http.Request) (int, any, error) {
 	if err := noBody(r); err != nil {
 		return 0, nil, err
 	}
-	t := in.trigger(r)
-	result, err := in.ferry.Cancel(r.Context(), id, t)
-	if err != nil {
-		return 0, nil, fmt.Errorf("cancel %s: %w", id, err)
-	}
-	in.logResult(r.Context(), "cancel", t, result)
-	if !result.State.Terminal() {
+	result, err := in.cancel(r.Context(), id, in.trigger(r))
+	if err == nil && !result.State.Terminal() {
 		return http.StatusAccepted, result, nil
 	}
-	return http.StatusOK, result, nil
+	return http.StatusOK, result, err
 }
 
-// retryExport starts an export again, even from a terminal state; the image must have been exported, or refused, before.
 func (in *invocation) retryExport(r *http.Request) (int, any, error) {
 	id, err := pathImageID(r)
 	if err != nil {
@@ -237,10 +286,8 @@ func (in *invocation) retryExport(r *http.Request) (int, any, error) {
 	if err := noBody(r); err != nil {
 		return 0, nil, err
 	}
-	if _, err := in.ferry.Get(r.Context(), id); err != nil {
-		return 0, nil, fmt.Errorf("get %s: %w", id, err)
-	}
-	return in.submitted(r.Context(), export.Order{ImageID: id, Trigger: in.trigger(r), Explicit: true, Force: true})
+	result, err := in.retry(r.Context(), id, in.trigger(r))
+	return statusOf(result), result, err
 }
 
 func (in *invocation) postSweep(r *http.Request) (int, any, error) {
@@ -267,8 +314,9 @@ func (in *invocation) postFollow(r *http.Request) (int, any, error) {
 }
 
 func (in *invocation) ticked(ctx context.Context, tick Tick) (int, any, error) {
-	rounds, err := in.tick(ctx, tick)
-	return http.StatusOK, Answer{Rounds: rounds}, err
+	tick.Target = in.target
+	answer, err := in.ticks(ctx, tick)
+	return http.StatusOK, answer, err
 }
 
 func (in *invocation) trigger(r *http.Request) manifest.Trigger {

@@ -8,7 +8,8 @@ import (
 	"imageferry/internal/manifest"
 )
 
-// The log has one line for each decision, with the same names everywhere. Headers, bodies and query strings are never logged.
+// The log has one line for each decision, with the same names everywhere, and one for each invocation. Headers, bodies and
+// query strings are never logged.
 
 func triggerAttrs(t manifest.Trigger) []slog.Attr {
 	return some(slog.String("trigger", t.Kind), slog.String("source", t.Source), slog.String("eventId", t.ID))
@@ -26,6 +27,7 @@ func some(attrs ...slog.Attr) []slog.Attr {
 }
 
 func (in *invocation) logResult(ctx context.Context, action string, t manifest.Trigger, r export.Result) {
+	in.summary.decided(action, r)
 	attrs := append(triggerAttrs(t), some(
 		slog.String("action", action),
 		slog.String("imageId", r.ImageID),
@@ -39,6 +41,7 @@ func (in *invocation) logResult(ctx context.Context, action string, t manifest.T
 }
 
 func (in *invocation) logRound(ctx context.Context, t manifest.Trigger, r export.Round) {
+	in.summary.round(r)
 	for _, result := range r.Results {
 		in.logResult(ctx, r.Action, t, result)
 	}
@@ -51,6 +54,7 @@ func (in *invocation) logRound(ctx context.Context, t manifest.Trigger, r export
 }
 
 func (in *invocation) logIgnored(ctx context.Context, c Ignored) {
+	in.summary.ignore()
 	attrs := append(triggerAttrs(c.Trigger), some(
 		slog.String("imageId", c.ImageID),
 		slog.String("reason", c.Reason),
@@ -61,6 +65,7 @@ func (in *invocation) logIgnored(ctx context.Context, c Ignored) {
 
 // logFailure logs an outcome that could not be stored.
 func (in *invocation) logFailure(ctx context.Context, action, imageID string, t manifest.Trigger, err error) {
+	in.summary.failed(action)
 	attrs := append(triggerAttrs(t), some(
 		slog.String("action", action),
 		slog.String("imageId", imageID),

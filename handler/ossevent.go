@@ -8,8 +8,8 @@ import (
 )
 
 // decodeOSS decodes an OSS trigger's events. A new object in the export bucket is a hint that a task may be finished, so the
-// running exports are followed, once for all events; whether it is finished, ECS says.
-func decodeOSS(o object, scope Scope) ([]Command, error) {
+// running exports of its target are followed, once for all events; whether it is finished, ECS says.
+func decodeOSS(o object, scopes Scopes) ([]Command, error) {
 	list := o.at("events")
 	events, err := list.array()
 	if err != nil {
@@ -23,22 +23,22 @@ func decodeOSS(o object, scope Scope) ([]Command, error) {
 	}
 	var commands []Command
 	var problems []error
-	follow := false
+	followed := map[string]bool{}
 	for _, event := range events {
-		c, err := decodeOSSEvent(event, scope)
-		_, tick := c.(Tick)
+		c, err := decodeOSSEvent(event, scopes)
+		tick, follow := c.(Tick)
 		switch {
 		case err != nil:
 			problems = append(problems, err)
-		case !tick || !follow:
+		case !follow || !followed[tick.Target]:
 			commands = append(commands, c)
-			follow = follow || tick
+			followed[tick.Target] = follow
 		}
 	}
 	return commands, joinSome(problems)
 }
 
-func decodeOSSEvent(v value, scope Scope) (Command, error) {
+func decodeOSSEvent(v value, scopes Scopes) (Command, error) {
 	// Paths as a reader of the event writes them: events[0].oss.object.key.
 	v.path = strings.TrimPrefix(v.path, "event.")
 	o, err := v.object()
@@ -57,14 +57,17 @@ func decodeOSSEvent(v value, scope Scope) (Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case bucket == scope.ManifestBucket && ownKey(key, scope.ManifestPrefix):
-		return Ignored{Reason: reasonOwnManifest, Detail: clip(key, 256), Trigger: t}, nil
-	case bucket == scope.Bucket:
-		return Tick{Trigger: t, Follow: true}, nil
-	default:
-		return Ignored{Reason: reasonOtherObject, Detail: clip(bucket+"/"+key, 256), Trigger: t}, nil
+	for _, scope := range scopes {
+		if bucket == scope.ManifestBucket && ownKey(key, scope.ManifestPrefix) {
+			return Ignored{Reason: reasonOwnManifest, Detail: clip(key, 256), Trigger: t}, nil
+		}
 	}
+	for _, scope := range scopes {
+		if bucket == scope.Bucket {
+			return Tick{Trigger: t, Follow: true, Target: scope.Name}, nil
+		}
+	}
+	return Ignored{Reason: reasonOtherObject, Detail: clip(bucket+"/"+key, 256), Trigger: t}, nil
 }
 
 func ossObject(o object) (bucket, key string, err error) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"imageferry/handler/page"
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 	"imageferry/internal/manifest/manifesttest"
@@ -72,7 +73,7 @@ func TestHTTPShowsQuarantinedExports(t *testing.T) {
 			ferry := export.New(export.Cloud{Images: cloud, Tasks: cloud, Objects: cloud, Store: store},
 				export.Settings{Destination: at, ManifestBucket: at.Bucket, Layout: layout, RetryDelay: time.Minute, MaxAttempts: 3},
 				export.NewBucketMemory(), time.Now, slog.New(slog.DiscardHandler))
-			h := newTestHandler(t, ferry, Options{Auth: "token", Token: "t"})
+			h := newTestHandler(t, page.Ferry{Ferry: ferry}, Options{Auth: "token", Token: "t"})
 			for _, request := range []struct {
 				method, target, body string
 				status               int

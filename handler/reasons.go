@@ -3,6 +3,7 @@ package handler
 import (
 	"maps"
 
+	"imageferry/handler/page"
 	"imageferry/internal/export"
 )
 
@@ -45,6 +46,7 @@ const (
 	reasonInternal      = "internal-error"
 )
 
+// remedies are those of this package alone: the page has some, too.
 var remedies = map[string]string{
 	reasonNoEvents:      "Nothing: the event source sent an empty batch.",
 	reasonOtherType:     "Narrow the event rule to image events, to save invocations.",
@@ -59,29 +61,27 @@ var remedies = map[string]string{
 	reasonOwnManifest:   "Keep the manifest prefix out of the OSS trigger's filter, to save invocations.",
 	reasonOtherObject:   "Narrow the OSS trigger to the export bucket's new objects, to save invocations.",
 
-	reasonMalformed:     "Correct the request: detail names the place.",
-	reasonInvalid:       "Correct the value: detail names it.",
-	reasonUnauthorized:  "Authenticate as FERRY_HTTP_AUTH asks: sign the request (ACS3-HMAC-SHA256) or send the bearer token.",
-	reasonHTTPOff:       "Set FERRY_HTTP_AUTH to function or token to use HTTP.",
-	reasonNoPath:        "Use one of the documented paths.",
-	reasonMethod:        "Use a method that the Allow header lists.",
-	reasonTooLarge:      "Send at most 64 KiB.",
-	reasonNotJSON:       "Send JSON with Content-Type: application/json.",
-	reasonUnknownExport: "Submit the image first, or look for its id in the list.",
-	reasonState:         "Look at the export's state first.",
-	reasonNotOpen:       "Correct the function's configuration: its log names what is wrong.",
-	reasonCloud:         "Repeat the request; if it fails again, the function's log has the service's answer.",
-	reasonDeadline:      "Repeat the request, or give the function a longer timeout.",
-	reasonInternal:      "Report it with the log of this request id.",
+	reasonMalformed:    "Correct the request: detail names the place.",
+	reasonUnauthorized: "Authenticate as FERRY_HTTP_AUTH asks: sign the request (ACS3-HMAC-SHA256) or send the bearer token.",
+	reasonHTTPOff:      "Set FERRY_HTTP_AUTH to function or token to use HTTP.",
+	reasonTooLarge:     "Send at most 64 KiB.",
+	reasonNotJSON:      "Send JSON with Content-Type: application/json.",
+	reasonNotOpen:      "Correct the function's configuration: its log names what is wrong.",
+	reasonDeadline:     "Repeat the request, or give the function a longer timeout.",
+	reasonInternal:     "Report it with the log of this request id.",
 }
 
-// Reasons are the reason codes of this package (those of ignored events and of HTTP problems) that export.Reasons does not
-// have, each with its remedy.
-func Reasons() map[string]string { return maps.Clone(remedies) }
+// Reasons are the reason codes of this package (those of ignored events and of HTTP problems) and of the status page that
+// export.Reasons does not have, each with its remedy.
+func Reasons() map[string]string {
+	all := page.Reasons()
+	maps.Copy(all, remedies)
+	return all
+}
 
 // remedyOf finds the remedy of any reason, the domain's included.
 func remedyOf(code string) string {
-	if remedy, ok := remedies[code]; ok {
+	if remedy, ok := Reasons()[code]; ok {
 		return remedy
 	}
 	for _, r := range export.Reasons() {

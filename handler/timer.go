@@ -11,7 +11,7 @@ import (
 )
 
 // decodeTimer decodes FC's timer event. Its payload is always a string: empty, it asks for follow, drain and sweep; else it
-// is JSON, see decodeAction.
+// is JSON, see decodeAction, with "target" to tick one target alone.
 func decodeTimer(o object) (Command, error) {
 	payload := o.at("payload")
 	t := manifest.Trigger{
@@ -30,10 +30,27 @@ func decodeTimer(o object) (Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(order.fields) == 0 {
-		return everything(t), nil
+	target, err := order.takeTarget()
+	if err != nil {
+		return nil, err
 	}
-	return decodeAction(order, t)
+	tick := everything(t)
+	if len(order.fields) > 0 {
+		tick, err = decodeAction(order, t)
+	}
+	tick.Target = target
+	return tick, err
+}
+
+// takeTarget removes the field target from an order: the name of one target, without which a tick is for all of them, and an
+// export for the function's own destination.
+func (o object) takeTarget() (string, error) {
+	target := o.at("target")
+	if !target.present() {
+		return "", nil
+	}
+	delete(o.fields, "target")
+	return target.required()
 }
 
 func everything(t manifest.Trigger) Tick {
@@ -48,7 +65,7 @@ func everything(t manifest.Trigger) Tick {
 //   - sweep compares the images with the manifests. maxAge, dryRun and limit belong to it alone: with another action they
 //     are refused, because a dry run that submits is worse than none.
 func decodeAction(o object, t manifest.Trigger) (Tick, error) {
-	if err := o.only("action", "maxAge", "dryRun", "limit"); err != nil {
+	if err := o.only("action", "maxAge", "dryRun", "limit", "target"); err != nil {
 		return Tick{}, err
 	}
 	action, err := o.at("action").required()
@@ -114,11 +131,17 @@ func (v value) age() (time.Duration, error) {
 // "force":true to start again even from a terminal state.
 func decodeByHand(o object) (Command, error) {
 	t := manifest.Trigger{Kind: "event", Source: "invocation"}
+	target, err := o.takeTarget()
+	if err != nil {
+		return nil, err
+	}
 	if !o.has("imageId") {
-		return decodeAction(o, t)
+		tick, err := decodeAction(o, t)
+		tick.Target = target
+		return tick, err
 	}
 	order, err := decodeOrder(o, t)
-	return Submit{order}, err
+	return Submit{Order: order, Target: target}, err
 }
 
 // decodeOrder decodes {imageId, force?}.

@@ -1,5 +1,5 @@
-// Package policy holds the RAM documents of imageferry: what the two roles are trusted with and what they may do. The
-// documents are templates; [Render] fills in the account's names.
+// Package policy holds the RAM documents of imageferry: what the two roles are trusted with and what they may do, and those of
+// the targets in other regions and accounts. The documents are templates; [Render] fills in the account's names.
 package policy
 
 import (
@@ -19,6 +19,14 @@ const (
 	ExportTrust = "export-trust.json"
 	// ExportPermissions is what ECS needs to write an exported image into the bucket.
 	ExportPermissions = "export-permissions.json"
+
+	// TargetTrust lets the function's role assume the role of another account, if it knows the external id.
+	TargetTrust = "target-trust.json"
+	// TargetPermissions is all that the function does in another account or region: what FunctionPermissions has, but for the
+	// function's own queue.
+	TargetPermissions = "target-permissions.json"
+	// FunctionTarget lets the function's role ask for the role of another account.
+	FunctionTarget = "function-target.json"
 )
 
 //go:embed *.json
@@ -27,7 +35,7 @@ var documents embed.FS
 var (
 	// placeholder matches ${name}.
 	placeholder = regexp.MustCompile(`\$\{([^}]*)\}`)
-	// plain matches what may stand in for one: the characters of region, bucket, queue and prefix names.
+	// plain matches what may stand in for one: the characters of region, bucket, queue, role and prefix names.
 	plain = regexp.MustCompile(`^[A-Za-z0-9._/-]+$`)
 )
 
@@ -43,6 +51,10 @@ type Vars struct {
 	ManifestBucket, ManifestPrefix string
 	// FailureQueue is the name of the MNS queue that receives the events that could not be handled.
 	FailureQueue string
+
+	// For a target, all of the above is the target's, and this is how the function gets there: as FunctionRole of
+	// FunctionAccountID it assumes TargetRole with ExternalID.
+	FunctionAccountID, FunctionRole, TargetRole, ExternalID string
 }
 
 // Render returns a document with its placeholders filled in, as JSON. It is an error if the document needs a value that
@@ -59,6 +71,11 @@ func Render(name string, vars Vars) ([]byte, error) {
 		"manifestBucket": vars.ManifestBucket,
 		"manifestPrefix": vars.ManifestPrefix,
 		"failureQueue":   vars.FailureQueue,
+
+		"functionAccountId": vars.FunctionAccountID,
+		"functionRole":      vars.FunctionRole,
+		"targetRole":        vars.TargetRole,
+		"externalId":        vars.ExternalID,
 	}
 	var problems []error
 	document := placeholder.ReplaceAllFunc(template, func(match []byte) []byte {

@@ -16,6 +16,7 @@ import (
 
 	"imageferry/internal/alicloud"
 	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
 // An app is the process as the commands see it.
@@ -92,7 +93,7 @@ func (a *app) printJSON(document any) error {
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	_, err = a.out.Write(append(terminal.SafeJSON(data), '\n'))
+	_, err = a.out.Write(append(words.SafeJSON(data), '\n'))
 	return printed(err)
 }
 

@@ -11,7 +11,7 @@ import (
 	"imageferry/internal/alicloud"
 	"imageferry/internal/config"
 	"imageferry/internal/doctor"
-	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
 func newDoctor(a *app) *cobra.Command {
@@ -75,10 +75,43 @@ func (c *connection) examine(ctx context.Context, a *app, o doctor.Options) (doc
 		return doctor.Report{}, usage(err)
 	}
 	o.Region, o.Config, o.Now = s.options.Region, s.config, a.now
+	if o.Targets, err = s.doctorTargets(ram); err != nil {
+		return doctor.Report{}, usage(err)
+	}
 	return doctor.New(doctor.Cloud{
 		Identities: account, Roles: account, Compute: s.cloud.ECS, Storage: s.cloud.OSS,
 		Store: s.cloud.OSS.Store(s.config.ManifestBucket),
 	}, o).Run(ctx)
+}
+
+// doctorTargets are the targets of FERRY_TARGETS, with the roles that the person's credentials may assume.
+func (s *session) doctorTargets(ram string) ([]doctor.Target, error) {
+	roles, home := alicloud.NewRoles(), s.config
+	home.OSSEndpoint = s.options.OSSEndpoint
+	var targets []doctor.Target
+	for _, t := range s.config.Targets {
+		c, options := home.For(t, s.options.Region), s.options
+		options.Region, options.ECSEndpoint, options.OSSEndpoint = firstOf(t.Region, options.Region), c.ECSEndpoint, c.OSSEndpoint
+		var err error
+		if t.Role != "" {
+			role := alicloud.Role{ARN: t.Role, ExternalID: string(t.ExternalID), Session: "imageferry-doctor"}
+			if options.Credentials, err = roles.Provider(s.options, s.sts, role); err != nil {
+				return nil, err
+			}
+		}
+		session, err := alicloud.Open(options)
+		if err != nil {
+			return nil, err
+		}
+		account, err := alicloud.OpenAccount(options, s.sts, ram)
+		if err != nil {
+			return nil, err
+		}
+		targets = append(targets, doctor.Target{Name: t.Name, Region: options.Region, Config: c, Cloud: doctor.Cloud{
+			Identities: account, Roles: account, Compute: session.ECS, Storage: session.OSS, Store: session.OSS.Store(c.ManifestBucket),
+		}})
+	}
+	return targets, nil
 }
 
 // printReport prints what the doctor found; problems are errUnmet.
@@ -91,7 +124,7 @@ func (a *app) printReport(report doctor.Report, asJSON bool) error {
 		var text strings.Builder
 		_ = report.WriteText(&text) // a Builder does not fail
 		for line := range strings.Lines(text.String()) {
-			if err := a.printf("%s\n", terminal.Safe(strings.TrimSuffix(line, "\n"))); err != nil {
+			if err := a.printf("%s\n", words.Safe(strings.TrimSuffix(line, "\n"))); err != nil {
 				return err
 			}
 		}

@@ -8,7 +8,8 @@ import (
 	"imageferry/internal/config"
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
-	"imageferry/internal/terminal"
+	"imageferry/internal/restore"
+	"imageferry/internal/words"
 )
 
 // The exit statuses.
@@ -72,7 +73,7 @@ func explain(err error, code int) string {
 	}
 	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
 	for i, line := range lines {
-		lines[i] = terminal.Safe(strings.Replace(line, "\t", "  ", 1)) // cobra's suggestions begin with a tab
+		lines[i] = words.Safe(strings.Replace(line, "\t", "  ", 1)) // cobra's suggestions begin with a tab
 	}
 	text := "imageferry: " + strings.Join(lines, "\n")
 	if advice := adviceOn(err); advice != "" {
@@ -104,6 +105,8 @@ func adviceOn(err error) string {
 		return "Look for the id with imageferry list, or begin with imageferry submit."
 	case errors.Is(err, export.ErrState):
 		return "Look at it with imageferry show."
+	case errors.Is(err, restore.ErrUnknown), errors.Is(err, restore.ErrState):
+		return "Look at the restores with imageferry list --restores."
 	case errors.Is(err, manifest.ErrNewer):
 		return "Use the newer version of imageferry that wrote it."
 	case errors.Is(err, manifest.ErrUnreadable):

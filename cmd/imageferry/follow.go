@@ -10,6 +10,7 @@ import (
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
 // A followed is what follow did and what it left.
@@ -144,10 +145,10 @@ func (s *session) printFollowed(f followed) error {
 	}
 	text := fmt.Sprintf("%d running, %d queued", f.Activity.Exporting, f.Activity.Queued)
 	if f.Activity.NextDue != nil {
-		text += ", the first is due " + terminal.Since(*f.Activity.NextDue, s.now())
+		text += ", the first is due " + words.Since(*f.Activity.NextDue, s.now())
 	}
 	if f.Hold != nil {
-		text += fmt.Sprintf("\nAll are held since %s: %s: %s", terminal.Since(f.Hold.Since, s.now()), terminal.Safe(f.Hold.Reason), terminal.Safe(f.Hold.Remedy))
+		text += fmt.Sprintf("\nAll are held since %s: %s: %s", words.Since(f.Hold.Since, s.now()), words.Safe(f.Hold.Reason), words.Safe(f.Hold.Remedy))
 	}
 	return s.printf("%s\n", text)
 }

@@ -14,6 +14,7 @@ import (
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
 // A filter chooses exports.
@@ -110,14 +111,15 @@ type unreadable struct {
 func newList(a *app) *cobra.Command {
 	var c connection
 	var f filter
-	var asJSON bool
+	var asJSON, restores bool
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List exports",
 		Long: `Lists exports in the order of their image ids. Images that nobody has submitted yet are not among them: see imageferry report.
 
 --json prints {"exports": [manifest], "unreadable": [{"imageId", "reason", "remedy", "detail"}], "cursor"}; a manifest is what
-internal/manifest/manifest.schema.json describes.`,
+internal/manifest/manifest.schema.json describes. --restores lists the restores of the region instead, all of them; with --json
+{"restores": [record], "unreadable": [{"name", "error"}]}.`,
 		Example: `  imageferry list
   imageferry list --state failed,skipped --newer 7d
   imageferry list --reason quota-concurrent --name 'web-*' --limit 20
@@ -131,6 +133,9 @@ internal/manifest/manifest.schema.json describes.`,
 			if err != nil {
 				return err
 			}
+			if restores {
+				return s.listRestores(cmd.Context(), asJSON)
+			}
 			l, err := s.list(cmd.Context(), f)
 			if err != nil {
 				return err
@@ -142,6 +147,7 @@ internal/manifest/manifest.schema.json describes.`,
 		},
 	}
 	f.register(cmd)
+	cmd.Flags().BoolVar(&restores, "restores", false, "list restores instead of exports")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.register(cmd)
 	return cmd
@@ -165,7 +171,7 @@ func (s *session) list(ctx context.Context, f filter) (listing, error) {
 		if e.Manifest != nil {
 			l.Exports = append(l.Exports, e.Manifest)
 		} else {
-			l.Unreadable = append(l.Unreadable, unreadable{e.ImageID, e.Reason, e.Remedy, terminal.Safe(e.Detail)})
+			l.Unreadable = append(l.Unreadable, unreadable{e.ImageID, e.Reason, e.Remedy, words.Safe(e.Detail)})
 		}
 	}
 	return l, nil
@@ -180,10 +186,10 @@ func (a *app) printListing(l listing) error {
 	for _, m := range l.Exports {
 		size := ""
 		if m.State == manifest.Exported && m.Verification != nil {
-			size = terminal.Bytes(m.Verification.Bytes)
+			size = words.Bytes(m.Verification.Bytes)
 		}
 		rows = append(rows, []terminal.Cell{
-			{Text: m.Image.ID}, stateCell(string(m.State)), {Text: size, Right: true}, {Text: terminal.Since(m.UpdatedAt, now)},
+			{Text: m.Image.ID}, stateCell(string(m.State)), {Text: size, Right: true}, {Text: words.Since(m.UpdatedAt, now)},
 			{Text: m.Image.Name}, {Text: m.Reason},
 		})
 	}

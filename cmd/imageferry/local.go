@@ -162,7 +162,7 @@ func startLocal(ctx context.Context, o localOptions, output io.Writer) (_ *local
 	if err != nil {
 		return nil, err
 	}
-	if l.cloud, err = localcloud.Start(localcloud.Options{Speed: o.speed, Latency: o.latency, SeedDialect: o.seedDialect}); err != nil {
+	if l.cloud, err = localcloud.Start(localcloud.Options{Speed: o.speed, Latency: o.latency, SeedDialect: o.seedDialect, ImportRole: true}); err != nil {
 		return nil, err
 	}
 	// What the function waits for by its own clock has to keep pace with the cloud's.

@@ -7,6 +7,7 @@ import (
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
 // An outcome is what came of an order for one image.
@@ -44,7 +45,7 @@ func one(ctx context.Context, id string, do order) outcome {
 	if err == nil {
 		return outcome{Result: r}
 	}
-	return outcome{Result: export.Result{ImageID: id}, Error: terminal.Safe(err.Error()), err: err}
+	return outcome{Result: export.Result{ImageID: id}, Error: words.Safe(err.Error()), err: err}
 }
 
 // report prints outcomes, and is the error that the exit status follows from.

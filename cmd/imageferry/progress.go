@@ -12,6 +12,7 @@ import (
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
 // tracked is what is shown of an image while somebody waits for it.
@@ -44,7 +45,7 @@ func (t tracked) ended() bool { return t.state == "" || t.state.Terminal() }
 
 // label is what a person calls the image.
 func (t tracked) label() string {
-	return terminal.Clip(terminal.Safe(firstOf(t.name, t.id)), 32)
+	return terminal.Clip(words.Safe(firstOf(t.name, t.id)), 32)
 }
 
 // describe is the state, and why.
@@ -181,7 +182,7 @@ func (b *bars) tail(t tracked) string {
 		text = fmt.Sprintf("%3d%%", t.percent)
 	}
 	if left, ok := t.left(b.now()); ok {
-		text += "  " + terminal.Clock(left) + " left"
+		text += "  " + words.Clock(left) + " left"
 	}
 	return text
 }
@@ -230,7 +231,7 @@ func (b *bars) eta() string {
 	}
 	text := ""
 	if longest > 0 {
-		text = terminal.Clock(longest) + " left"
+		text = words.Clock(longest) + " left"
 	}
 	if queued > 0 {
 		text += fmt.Sprintf(", %d queued", queued)

@@ -14,6 +14,7 @@ import (
 	"imageferry/internal/manifest"
 	"imageferry/internal/report"
 	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
 // reporting is what a report is to be like.
@@ -140,7 +141,7 @@ func (a *app) printCoverage(r *report.Report, form string) error {
 	for _, row := range r.Images {
 		text := ""
 		if row.Created != nil {
-			text = terminal.Span(time.Duration(row.AgeSeconds) * time.Second)
+			text = words.Span(time.Duration(row.AgeSeconds) * time.Second)
 		}
 		class := stateCell(string(row.Class))
 		what := row.Reason
@@ -172,16 +173,16 @@ func (a *app) printSummary(r *report.Report) error {
 			parts = append(parts, fmt.Sprintf("%d %s", n, c))
 		}
 	}
-	text := terminal.Plural(r.Summary.Images, "image")
+	text := words.Plural(r.Summary.Images, "image")
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
 	}
 	if r.Summary.Deleted > 0 {
-		text += fmt.Sprintf(" (and %s exported and then deleted)", terminal.Plural(r.Summary.Deleted, "image"))
+		text += fmt.Sprintf(" (and %s exported and then deleted)", words.Plural(r.Summary.Deleted, "image"))
 	}
 	text += "\n" + r.Headline() + "\n"
 	if r.Summary.ExportedBytes > 0 {
-		text += terminal.Bytes(r.Summary.ExportedBytes) + " in oss://" + r.Destination.Bucket + "/\n"
+		text += words.Bytes(r.Summary.ExportedBytes) + " in oss://" + r.Destination.Bucket + "/\n"
 	}
 	if r.Gate != nil && r.Gate.Met {
 		text += terminal.Green.Paint("gate met", a.colour()) + "\n"

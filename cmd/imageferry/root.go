@@ -38,8 +38,8 @@ another.
 	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(
-		newSubmit(a), newList(a), newShow(a), newFollow(a), newSweep(a), newCancel(a), newRetry(a), newReport(a),
-		newDoctor(a), newLocal(), newVersion(a),
+		newSubmit(a), newList(a), newShow(a), newFollow(a), newSweep(a), newCancel(a), newRetry(a), newRestore(a), newReport(a),
+		newDoctor(a), newUI(a), newLocal(), newVersion(a),
 	)
 	for _, cmd := range root.Commands() {
 		run := cmd.RunE

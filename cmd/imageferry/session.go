@@ -101,6 +101,7 @@ func (s *session) openReal(c *connection) error {
 	if s.options.OSSEndpoint == "" {
 		s.options.OSSEndpoint = "https://oss-" + region + ".aliyuncs.com" // the internal one is out of reach from here
 	}
+	s.sts = s.config.STSEndpoint
 	return nil
 }
 

@@ -6,7 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"imageferry/internal/manifest"
-	"imageferry/internal/terminal"
+	"imageferry/internal/restore"
+	"imageferry/internal/words"
 )
 
 // A story is all that is known of an export.
@@ -17,6 +18,9 @@ type story struct {
 	Revisions []revision         `json:"revisions"`
 	// Hold is why nothing is submitted for now, if the export waits for that.
 	Hold *manifest.Hold `json:"hold,omitempty"`
+	// Restores are those of this export, Rehearsals what was shown by the ones that were deleted again.
+	Restores   []*restore.Record   `json:"restores,omitempty"`
+	Rehearsals *restore.Rehearsals `json:"rehearsals,omitempty"`
 }
 
 type revision struct {
@@ -34,7 +38,7 @@ func newShow(a *app) *cobra.Command {
 		Long: `Tells the whole story of an export: every revision of its journal, every attempt with ECS's own words, the objects, and what to do
 next.
 
---json prints {"imageId", "export": manifest, "revisions": [{"revision", "manifest", "error"}], "hold"}.`,
+--json prints {"imageId", "export": manifest, "revisions": [{"revision", "manifest", "error"}], "hold", "restores": [record], "rehearsals"}.`,
 		Example: `  imageferry show m-bp67acfmxazb4ph4e0vo
   imageferry show m-bp67acfmxazb4ph4e0vo --json | jq '.export.objects'`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -77,14 +81,20 @@ func (s *session) story(ctx context.Context, imageID string) (story, error) {
 	for _, e := range entries {
 		r := revision{Revision: e.Revision, Manifest: e.Manifest}
 		if e.Err != nil {
-			r.Error = terminal.Safe(e.Err.Error())
+			r.Error = words.Safe(e.Err.Error())
 		} else {
 			t.Export = e.Manifest
 		}
 		t.Revisions = append(t.Revisions, r)
 	}
 	if t.Export != nil && t.Export.State == manifest.Queued {
-		t.Hold, err = s.ferry.Hold(ctx)
+		if t.Hold, err = s.ferry.Hold(ctx); err != nil {
+			return t, err
+		}
 	}
+	if t.Restores, err = s.restoresOf(ctx, imageID); err != nil {
+		return t, err
+	}
+	t.Rehearsals, err = s.restores().Rehearsals(ctx, s.settings.Destination, imageID)
 	return t, err
 }

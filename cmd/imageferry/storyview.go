@@ -7,6 +7,7 @@ import (
 
 	"imageferry/internal/manifest"
 	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
 // storyTime is to the second, with the zone.
@@ -31,13 +32,14 @@ func (a *app) printStory(t story) error {
 		p.attempts(t.Export.Attempts)
 		p.objects(t.Export)
 	}
+	p.restores(t)
 	return a.printf("%s", p.b.String())
 }
 
 func (p *storyPrinter) line(format string, args ...any) {
 	for i, arg := range args {
 		if text, ok := arg.(string); ok && !strings.HasPrefix(text, "\x1b[") {
-			args[i] = terminal.Safe(text)
+			args[i] = words.Safe(text)
 		}
 	}
 	fmt.Fprintf(&p.b, format+"\n", args...)
@@ -45,7 +47,7 @@ func (p *storyPrinter) line(format string, args ...any) {
 
 // painted is text from us in a style, which line leaves as it is.
 func (p *storyPrinter) painted(c terminal.Cell) string {
-	return c.Style.Paint(terminal.Safe(c.Text), p.colour())
+	return c.Style.Paint(words.Safe(c.Text), p.colour())
 }
 
 func (p *storyPrinter) table(heading []string, rows [][]terminal.Cell) {
@@ -57,13 +59,13 @@ func (p *storyPrinter) title(text string) {
 }
 
 func (p *storyPrinter) when(t time.Time) string {
-	return t.In(p.zone).Format(storyTime) + " (" + terminal.Since(t, p.now()) + ")"
+	return t.In(p.zone).Format(storyTime) + " (" + words.Since(t, p.now()) + ")"
 }
 
 func (p *storyPrinter) head(m *manifest.Manifest) {
 	i, d := m.Image, m.Destination
 	state := stateCell(string(m.State))
-	fmt.Fprintf(&p.b, "%s  %s  %s\n", p.painted(terminal.Cell{Text: i.ID, Style: terminal.Bold}), p.painted(state), terminal.Safe(i.Name))
+	fmt.Fprintf(&p.b, "%s  %s  %s\n", p.painted(terminal.Cell{Text: i.ID, Style: terminal.Bold}), p.painted(state), words.Safe(i.Name))
 	rows := [][]terminal.Cell{}
 	add := func(name, value string) {
 		if value != "" {
@@ -85,7 +87,7 @@ func (p *storyPrinter) head(m *manifest.Manifest) {
 		add("task", m.Task.ID+" "+m.Task.Status)
 	}
 	if v := m.Verification; v != nil {
-		add("verified", fmt.Sprintf("%s, %s, %s", terminal.Plural(v.Objects, "object"), terminal.Bytes(v.Bytes), p.when(v.VerifiedAt)))
+		add("verified", fmt.Sprintf("%s, %s, %s", words.Plural(v.Objects, "object"), words.Bytes(v.Bytes), p.when(v.VerifiedAt)))
 	}
 	p.table(nil, rows)
 }
@@ -97,7 +99,7 @@ func imageText(i manifest.Image) string {
 	}
 	text := strings.Join(nonEmpty(firstOf(i.OSName, i.OSType), i.Architecture), ", ")
 	if size > 0 {
-		text = strings.Join(nonEmpty(text, fmt.Sprintf("%d GiB on %s", size, terminal.Plural(len(i.Disks), "disk"))), ", ")
+		text = strings.Join(nonEmpty(text, fmt.Sprintf("%d GiB on %s", size, words.Plural(len(i.Disks), "disk"))), ", ")
 	}
 	return text
 }
@@ -161,7 +163,7 @@ func happened(m *manifest.Manifest) string {
 	case m.State == manifest.Exporting && m.Task != nil:
 		return "task " + m.Task.ID
 	case m.State == manifest.Exported && m.Verification != nil:
-		return fmt.Sprintf("%s verified, %s", terminal.Plural(m.Verification.Objects, "object"), terminal.Bytes(m.Verification.Bytes))
+		return fmt.Sprintf("%s verified, %s", words.Plural(m.Verification.Objects, "object"), words.Bytes(m.Verification.Bytes))
 	}
 	return ""
 }
@@ -175,7 +177,7 @@ func (p *storyPrinter) attempts(attempts []manifest.Attempt) {
 	for _, t := range attempts {
 		took := ""
 		if t.EndedAt != nil {
-			took = terminal.Span(t.EndedAt.Sub(t.StartedAt))
+			took = words.Span(t.EndedAt.Sub(t.StartedAt))
 		}
 		message := strings.Join(nonEmpty(t.Reason, t.Code, t.Message), ": ")
 		if t.RequestID != "" {
@@ -197,7 +199,7 @@ func (p *storyPrinter) objects(m *manifest.Manifest) {
 	var rows [][]terminal.Cell
 	for _, o := range m.Objects {
 		rows = append(rows, []terminal.Cell{
-			{Text: "  " + strings.TrimSpace(o.Role+" "+o.Device)}, {Text: terminal.Bytes(o.Size), Right: true}, {Text: o.Content},
+			{Text: "  " + strings.TrimSpace(o.Role+" "+o.Device)}, {Text: words.Bytes(o.Size), Right: true}, {Text: o.Content},
 			{Text: "crc64 " + firstOf(o.CRC64, "unknown")}, {Text: "oss://" + o.Bucket + "/" + o.Key},
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
 // sweeping is what a sweep may do.
@@ -216,13 +217,13 @@ func (s *session) printSwept(r swept, asJSON bool) error {
 			return err
 		}
 	}
-	text := fmt.Sprintf("%s: %d to submit, %d to skip, %d excluded, %d with an export", terminal.Plural(len(r.Decisions), "image"),
+	text := fmt.Sprintf("%s: %d to submit, %d to skip, %d excluded, %d with an export", words.Plural(len(r.Decisions), "image"),
 		count[export.PlanSubmit], count[export.PlanSkip], count[export.PlanExclude], count[export.PlanKeep])
 	if r.Incomplete {
 		text += "; the limit leaves some for the next sweep"
 	}
 	if r.Hold != nil {
-		text += "\nAll exports are held: " + terminal.Safe(r.Hold.Reason+": "+r.Hold.Remedy)
+		text += "\nAll exports are held: " + words.Safe(r.Hold.Reason+": "+r.Hold.Remedy)
 	}
 	return s.printf("%s\n", text)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"imageferry/internal/manifest"
-	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
 // A view shows a run: ready once, show many times, done once.
@@ -147,7 +147,7 @@ func describe(r row) string {
 	case r.Export.Reason != "":
 		return text + " " + r.Export.Reason + ": " + r.Export.Remedy
 	case r.Export.State == manifest.Exported:
-		return text + fmt.Sprintf(" %d objects, %s", len(r.Export.Objects), terminal.Bytes(r.Export.Verification.Bytes))
+		return text + fmt.Sprintf(" %d objects, %s", len(r.Export.Objects), words.Bytes(r.Export.Verification.Bytes))
 	}
 	return text
 }
@@ -251,7 +251,8 @@ func printReady(w io.Writer, l *local) error {
 	for _, line := range [][2]string{
 		{"region", r.Region}, {"account", r.AccountID}, {"ECS", "http://" + r.ECSEndpoint}, {"OSS", r.OSSEndpoint},
 		{"STS", "http://" + r.STSEndpoint}, {"FC", "http://" + r.FCEndpoint + "  function " + r.FunctionName},
-		{"HTTP trigger", r.HTTPURL}, {"control", r.ControlURL + "  for --local of the other commands"}, {"access key", r.AccessKeyID + "  " + r.AccessKeySecret + "  (for this run only)"},
+		{"HTTP trigger", r.HTTPURL + "  for signed requests"}, {"status page", "imageferry ui --local " + r.ControlURL},
+		{"control", r.ControlURL + "  for --local of the other commands"}, {"access key", r.AccessKeyID + "  " + r.AccessKeySecret + "  (for this run only)"},
 	} {
 		if _, err := fmt.Fprintf(t, "  %s\t%s\n", line[0], line[1]); err != nil {
 			return err

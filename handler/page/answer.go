@@ -3,7 +3,6 @@ package page
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -42,35 +41,6 @@ func WantsHTML(r *http.Request) bool {
 	return html > other
 }
 
-// A failure is an answer that is no view.
-type failure struct {
-	Status int    `json:"status"`
-	Title  string `json:"title"`
-	Text   string `json:"detail"`
-	Reason string `json:"reason,omitempty"`
-	Remedy string `json:"remedy,omitempty"`
-}
-
-// unreadable answers an error of the Source, which only the log gets to see.
-func (p *site) unreadable(w http.ResponseWriter, r *http.Request, what string, err error) {
-	if errors.Is(err, ErrCursor) {
-		p.fail(w, r, failure{Status: http.StatusBadRequest, Title: "This place in the list is gone",
-			Text: "The cursor in the address is not one of this list. Begin with the newest exports."})
-		return
-	}
-	p.opts.Log.LogAttrs(r.Context(), slog.LevelError, "status page", slog.String("read", what), slog.String("error", err.Error()))
-	p.fail(w, r, failure{Status: http.StatusServiceUnavailable, Title: "The record cannot be read for now",
-		Text: "Reading the " + what + " has failed; the log says why. The exports themselves go on. Load the page again in a moment."})
-}
-
-func (p *site) fail(w http.ResponseWriter, r *http.Request, f failure) {
-	if !WantsHTML(r) {
-		p.json(w, f.Status, "application/problem+json", f)
-		return
-	}
-	p.html(w, r, f.Status, "error", f.Title, f)
-}
-
 func (p *site) json(w http.ResponseWriter, status int, contentType string, document any) {
 	body, err := json.Marshal(document)
 	if err != nil { // a time out of JSON's range is all that it can be
@@ -89,8 +59,8 @@ func (p *site) write(w http.ResponseWriter, status int, contentType string, body
 // html renders a view into the layout; a view that cannot be rendered leaves no half a page.
 func (p *site) html(w http.ResponseWriter, r *http.Request, status int, name, title string, view any) {
 	var b bytes.Buffer
-	if err := p.views.render(&b, name, p.frame(r, title, view)); err != nil {
-		p.opts.Log.LogAttrs(r.Context(), slog.LevelError, "status page", slog.String("render", name), slog.String("error", err.Error()))
+	if err := p.views().render(&b, name, p.frame(r, title, view)); err != nil {
+		p.log.LogAttrs(r.Context(), slog.LevelError, "status page", slog.String("render", name), slog.String("error", err.Error()))
 		http.Error(w, "the page could not be rendered", http.StatusInternalServerError)
 		return
 	}

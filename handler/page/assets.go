@@ -64,7 +64,7 @@ func assetPath(name string) string {
 func (p *site) getAsset(w http.ResponseWriter, r *http.Request) {
 	a, ok := readAsset(r.PathValue("name"))
 	if !ok {
-		p.nothingHere(w, r)
+		p.fail(w, r, Failure{Status: http.StatusNotFound, Reason: reasonNoPath, Title: "There is nothing here", Text: "The page has no such file."})
 		return
 	}
 	// During a deployment a page of one version may ask an instance of another: that answer is not kept.

@@ -7,18 +7,20 @@ import (
 	"math"
 	"net/http"
 
+	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 )
 
 // getBadge answers with a number as a picture: ?show=coverage, exported or failed; by default the coverage if it is known, and
-// else what is exported. A Source that cannot be read makes a grey one: a broken picture would say less.
+// else what is exported. A Source that cannot be read makes a grey one: a broken picture would say less. ?format=json answers with
+// the document that badge services such as shields.io take from an address.
 func (p *site) getBadge(w http.ResponseWriter, r *http.Request) {
 	b := badge{label: "images", text: "unknown", fill: "#5b6472"}
 	show := r.URL.Query().Get("show")
-	o, err := p.source.Overview(r.Context())
+	o, err := p.counts(r.Context())
 	switch {
 	case err != nil:
-		p.opts.Log.LogAttrs(r.Context(), slog.LevelError, "status page", slog.String("read", "badge"), slog.String("error", err.Error()))
+		p.log.LogAttrs(r.Context(), slog.LevelError, "status page", slog.String("read", "badge"), slog.String("error", err.Error()))
 	case show == "failed":
 		b = failedBadge(o)
 	case show == "exported" || show == "" && o.Coverage == nil:
@@ -28,17 +30,21 @@ func (p *site) getBadge(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "private, max-age=60")
 	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin") // it is there to be shown by other sites
+	if r.URL.Query().Get("format") == "json" {
+		p.json(w, http.StatusOK, "application/json", badgeDocument{1, b.label, b.text, b.fill})
+		return
+	}
 	p.write(w, http.StatusOK, "image/svg+xml", []byte(b.svg()))
 }
 
-func failedBadge(o Overview) badge {
+func failedBadge(o export.Overview) badge {
 	if n := o.States[manifest.Failed]; n > 0 {
 		return badge{"image exports", count(n) + " failed", "#b42318"}
 	}
 	return badge{"image exports", "none failed", "#1a7346"}
 }
 
-func coverageBadge(c Coverage) badge {
+func coverageBadge(c export.Coverage) badge {
 	b := badge{"images exported", percent(c.Exported, c.Wanted), "#b42318"}
 	switch {
 	case c.Exported >= c.Wanted:
@@ -47,6 +53,14 @@ func coverageBadge(c Coverage) badge {
 		b.fill = "#8a5300"
 	}
 	return b
+}
+
+// A badgeDocument is a badge as JSON.
+type badgeDocument struct {
+	SchemaVersion int    `json:"schemaVersion"` // of that document: 1
+	Label         string `json:"label"`
+	Message       string `json:"message"`
+	Color         string `json:"color"`
 }
 
 // A badge is a label and a text on a colour that white is readable on.

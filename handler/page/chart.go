@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 )
 
@@ -48,12 +49,12 @@ type bar struct {
 type legend struct{ Class, Text string }
 
 // window is the last thirty days, oldest first, with the days that have nothing to tell.
-func window(days []Day, now time.Time) []Day {
-	byDate := map[string]Day{}
+func window(days []export.Day, now time.Time) []export.Day {
+	byDate := map[string]export.Day{}
 	for _, d := range days {
 		byDate[d.Date] = d
 	}
-	all := make([]Day, chartDays)
+	all := make([]export.Day, chartDays)
 	for i := range all {
 		date := now.UTC().AddDate(0, 0, i-chartDays+1).Format(time.DateOnly)
 		all[i] = byDate[date]
@@ -62,7 +63,7 @@ func window(days []Day, now time.Time) []Day {
 	return all
 }
 
-func charts(o Overview, now time.Time) []chart {
+func charts(o export.Overview, now time.Time) []chart {
 	days := window(o.Days, now)
 	all := []chart{outcomeChart(days), durationChart(days), byteChart(days, o.Bytes)}
 	for i := range all {
@@ -84,7 +85,7 @@ func missed() []manifest.State {
 	return []manifest.State{manifest.Failed, manifest.Skipped, manifest.Cancelled}
 }
 
-func (d Day) missed() int {
+func notExported(d export.Day) int {
 	n := 0
 	for _, s := range missed() {
 		n += d.Outcomes[s]
@@ -93,11 +94,11 @@ func (d Day) missed() int {
 }
 
 // outcomeChart draws what was exported above a line, and what was not below it.
-func outcomeChart(days []Day) chart {
+func outcomeChart(days []export.Day) chart {
 	up, down, good, bad := 0, 0, 0, 0
 	for _, d := range days {
-		up, down = max(up, d.Outcomes[manifest.Exported]), max(down, d.missed())
-		good, bad = good+d.Outcomes[manifest.Exported], bad+d.missed()
+		up, down = max(up, d.Outcomes[manifest.Exported]), max(down, notExported(d))
+		good, bad = good+d.Outcomes[manifest.Exported], bad+notExported(d)
 	}
 	c := chart{
 		ID: "outcomes", Title: "Exports per day", Headline: count(good), Note: "exported in 30 days, " + count(bad) + " not", Max: count(up),
@@ -139,7 +140,7 @@ func outcomeChart(days []Day) chart {
 }
 
 // durationChart draws, for each day, a mark at the median and a band up to the 90th percentile.
-func durationChart(days []Day) chart {
+func durationChart(days []export.Day) chart {
 	var top int64
 	last := -1
 	for i, d := range days {
@@ -175,7 +176,7 @@ func durationChart(days []Day) chart {
 	return c
 }
 
-func byteChart(days []Day, kept int64) chart {
+func byteChart(days []export.Day, kept int64) chart {
 	var top, sum int64
 	for _, d := range days {
 		top, sum = max(top, d.Bytes), sum+d.Bytes
@@ -201,7 +202,9 @@ func byteChart(days []Day, kept int64) chart {
 	return c
 }
 
-func slotOf(i int, d Day) slot { return slot{X: float64(i * slotWidth), Text: shortDate(d.Date)} }
+func slotOf(i int, d export.Day) slot {
+	return slot{X: float64(i * slotWidth), Text: shortDate(d.Date)}
+}
 
 func barAt(i int, y, h float64, class string) bar {
 	return bar{X: float64(i*slotWidth) + (slotWidth-barWidth)/2.0, Y: round1(y), W: barWidth, H: round1(h), Class: class}
@@ -228,9 +231,9 @@ type dayRow struct {
 }
 
 // dayRows are the newest days first.
-func dayRows(days []Day) []dayRow {
+func dayRows(days []export.Day) []dayRow {
 	days = slices.Clone(days)
-	slices.SortFunc(days, func(a, b Day) int { return strings.Compare(b.Date, a.Date) })
+	slices.SortFunc(days, func(a, b export.Day) int { return strings.Compare(b.Date, a.Date) })
 	var rows []dayRow
 	for _, d := range days[:min(len(days), chartDays)] {
 		r := dayRow{Date: say(d.Date), Bytes: size(d.Bytes), Median: "–", P90: "–"}

@@ -1,5 +1,6 @@
 // Package page is the status page: which images are exported, which are at work, and what keeps the others from it. It renders
-// what a Source knows, and hands forms to Actions; it calls no cloud.
+// what a Source knows (Ferry is the domain as one), and hands forms to Actions; it calls no cloud itself. What is read for one
+// look may serve the others of the next seconds, see Options.Remember.
 //
 // # Views
 //
@@ -12,7 +13,7 @@
 //	POST /images/{imageId}/cancel stops one
 //
 // The first two are HTML for whom asks for text/html, as browsers do, and JSON for everybody else; ?format=html and
-// ?format=json decide it in the address. Filters (state, reason, name), limit and cursor are in the address as well. All of it
+// ?format=json decide it in the address, the latter for the badge as well. Filters (state, reason, name), limit and cursor are in the address as well. All of it
 // works without JavaScript; with it, the page renews itself.
 //
 // # What protects it

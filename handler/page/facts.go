@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"imageferry/internal/manifest"
-	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
 // A fact is a term and what is known of it.
@@ -148,5 +148,5 @@ func document(m *manifest.Manifest) string {
 	if err != nil {
 		return ""
 	}
-	return string(terminal.SafeJSON(data))
+	return string(words.SafeJSON(data))
 }

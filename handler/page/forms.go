@@ -37,25 +37,24 @@ func (p *site) postCancel(w http.ResponseWriter, r *http.Request) {
 func (p *site) act(w http.ResponseWriter, r *http.Request, name, imageID string, do action) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != formType {
-		p.fail(w, r, failure{Status: http.StatusUnsupportedMediaType, Title: "This is for forms",
-			Text: "Programs use the API under /exports."})
+		p.fail(w, r, Failure{Status: http.StatusUnsupportedMediaType, Reason: reasonNoForm, Title: "This is for forms"})
 		return
 	}
-	log := p.opts.Log.With(slog.String("form", name))
+	log := p.log.With(slog.String("form", name))
 	if err := p.guard.check(r, p.opts.Now()); err != nil {
 		log.LogAttrs(r.Context(), slog.LevelWarn, "form refused", slog.String("error", err.Error()))
-		p.fail(w, r, failure{Status: http.StatusForbidden, Title: "The form was not accepted",
-			Text: "It was open for too long, or does not come from this page. Nothing was done. " +
-				"Go back, load the page again, and send it from there."})
+		p.fail(w, r, Failure{Status: http.StatusForbidden, Reason: reasonForged, Title: "The form was not accepted",
+			Text: "It was open for too long, or does not come from this page. Nothing was done."})
 		return
 	}
 	if !imageIDs.MatchString(imageID) {
-		p.fail(w, r, failure{Status: http.StatusUnprocessableEntity, Title: "This is not an image's id",
+		p.fail(w, r, Failure{Status: http.StatusUnprocessableEntity, Reason: reasonInvalid, Title: "This is not an image's id",
 			Text: "Nothing was done. Ids of custom images are m- with letters and digits, such as m-bp67acfmxazb4ph4e0vo."})
 		return
 	}
 	log = log.With(slog.String("imageId", imageID))
 	result, err := do(r.Context(), imageID)
+	p.forget()
 	if err != nil {
 		log.LogAttrs(r.Context(), slog.LevelWarn, "form failed", slog.String("error", err.Error()))
 		p.fail(w, r, failed(err))
@@ -64,23 +63,23 @@ func (p *site) act(w http.ResponseWriter, r *http.Request, name, imageID string,
 	log.LogAttrs(r.Context(), slog.LevelInfo, "form done",
 		slog.String("state", string(result.State)), slog.String("reason", result.Reason))
 	if result.State == "" {
-		p.fail(w, r, failure{Status: http.StatusConflict, Title: "Nothing was done", Text: say(result.Detail),
+		p.fail(w, r, Failure{Status: http.StatusConflict, Title: "Nothing was done", Text: say(result.Detail),
 			Reason: say(result.Reason), Remedy: say(result.Remedy)})
 		return
 	}
 	http.Redirect(w, r, "/images/"+url.PathEscape(imageID)+"?did="+name, http.StatusSeeOther)
 }
 
-func failed(err error) failure {
+func failed(err error) Failure {
 	switch {
 	case errors.Is(err, export.ErrUnknown):
-		return failure{Status: http.StatusNotFound, Title: "There is no export of this image",
-			Text: "Nothing was done. Submit the image first."}
+		return Failure{Status: http.StatusNotFound, Reason: reasonUnknown, Title: "There is no export of this image",
+			Text: "Nothing was done."}
 	case errors.Is(err, export.ErrState):
-		return failure{Status: http.StatusConflict, Title: "Not possible in this state",
+		return Failure{Status: http.StatusConflict, Reason: reasonState, Title: "Not possible in this state",
 			Text: "The export has gone on since the page was loaded. Nothing was done."}
 	}
-	return failure{Status: http.StatusServiceUnavailable, Title: "Not possible for now",
+	return Failure{Status: http.StatusServiceUnavailable, Reason: reasonCloud, Title: "Not possible for now",
 		Text: "ECS or OSS did not answer properly; the log says more. Look at the export before you try again: " +
 			"it may have been done all the same."}
 }

@@ -44,7 +44,7 @@ func visitOf(t *testing.T, change func(*page.Options)) *visit {
 }
 
 // handler is a new instance: nothing may be kept between requests.
-func (v *visit) handler() http.Handler { return page.New(v.account, v.account, v.options) }
+func (v *visit) handler() http.Handler { return handlerOf(v.account, v.account, v.options) }
 
 // post sends a form as the browser does; change may forge it.
 func (v *visit) post(target string, change func(r *http.Request, form url.Values)) *httptest.ResponseRecorder {
@@ -162,7 +162,7 @@ func TestCookie(t *testing.T) {
 	if plain := visitOf(t, nil).cookie; plain.Secure || plain.Name != "imageferry" {
 		t.Errorf("the cookie over http is %s", plain.Raw)
 	}
-	if len(get(t, page.New(v.account, nil, sampleOptions()), "/").Result().Cookies()) != 0 {
+	if len(get(t, handlerOf(v.account, nil, sampleOptions()), "/").Result().Cookies()) != 0 {
 		t.Error("a read-only page sets a cookie")
 	}
 }
@@ -186,7 +186,7 @@ func TestKeys(t *testing.T) {
 			t.Error("a short key is taken")
 		}
 	}()
-	page.New(accountOf(0), nil, page.Options{Key: []byte("short")})
+	handlerOf(accountOf(0), nil, page.Options{Key: []byte("short")})
 }
 
 func TestActionsThatFail(t *testing.T) {
@@ -233,9 +233,32 @@ func TestActionThatDoesNothing(t *testing.T) {
 		r.Header.Set(name, value)
 	}
 	w := httptest.NewRecorder()
-	page.New(v.account, refuses{v.account}, v.options).ServeHTTP(w, r)
+	handlerOf(v.account, refuses{v.account}, v.options).ServeHTTP(w, r)
 	if w.Code != http.StatusConflict {
 		t.Errorf("status %d", w.Code)
 	}
 	mustContain(t, text(parse(t, w).one("main")), "Nothing was done", "the <name>", "not-selected Ask by id.")
+}
+
+// TestFormsShow: what a form has changed is in the next list, although lists are remembered.
+func TestFormsShow(t *testing.T) {
+	t.Parallel()
+	account := accountOf(1)
+	options := sampleOptions()
+	options.AllowActions, options.Remember = true, time.Hour
+	h := handlerOf(account, account, options)
+	w := get(t, h, "/")
+	r := httptest.NewRequest("POST", "/images", strings.NewReader(
+		url.Values{"csrf": {attr(parse(t, w).all("input", "name=csrf")[0], "value")}, "imageId": {"m-new"}}.Encode()))
+	for name, value := range map[string]string{
+		"Accept": browserAccept, "Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin",
+		"Cookie": w.Result().Cookies()[0].String(),
+	} {
+		r.Header.Set(name, value)
+	}
+	sent := httptest.NewRecorder()
+	if h.ServeHTTP(sent, r); sent.Code != http.StatusSeeOther {
+		t.Fatalf("status %d", sent.Code)
+	}
+	mustContain(t, text(parse(t, get(t, h, "/")).one("main")), "2 all", "m-new")
 }

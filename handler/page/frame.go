@@ -26,22 +26,23 @@ type frame struct {
 func (p *site) frame(r *http.Request, title string, view any) frame {
 	now := p.opts.Now()
 	f := frame{
-		Title: title, Where: where(p.opts.Destination), Style: assetPath("page.css"), Script: assetPath("page.js"),
+		Title: title, Where: p.where(), Style: assetPath("page.css"), Script: assetPath("page.js"),
 		Icon: assetPath("icon.svg"), Now: p.when(now), Clock: now.UTC().Format("15:04:05"), Version: say(p.opts.Version),
 		AllowsMore: p.opts.AllowActions, View: view,
 	}
-	if _, isError := view.(failure); !isError {
+	if _, isError := view.(Failure); !isError {
 		f.JSON = address(r.URL.Path, withParam(r.URL.Query(), "format", "json"))
 		f.Refresh = max(p.opts.Refresh.Milliseconds(), 0)
 	}
 	return f
 }
 
-// where is a destination for people: region, address, format.
-func where(d manifest.Destination) []string {
-	if d.Bucket == "" {
+// where is the destination for people: region, address, format. A failure does not name it.
+func (p *site) where() []string {
+	if p.source == nil {
 		return nil
 	}
+	d := p.source.Destination()
 	target := "oss://" + d.Bucket + "/"
 	if d.Prefix != "" {
 		target += d.Prefix + "_…"
@@ -71,12 +72,16 @@ func withParam(query url.Values, name, value string) url.Values {
 
 func imagePath(imageID string) string { return "/images/" + url.PathEscape(imageID) }
 
-// restoreCommand names the whole destination, so that it works wherever it is pasted.
-func restoreCommand(m *manifest.Manifest) string {
+// RestoreCommand names the whole destination, so that it works wherever it is pasted. The flags come after it.
+func RestoreCommand(m *manifest.Manifest, flags ...string) string {
 	d := m.Destination
 	command := "imageferry restore " + quote(m.Image.ID) + " --region " + quote(d.Region) + " --bucket " + quote(d.Bucket)
 	if d.Prefix != "" {
 		command += " --prefix " + quote(d.Prefix)
 	}
-	return command + " --format " + quote(d.Format)
+	command += " --format " + quote(d.Format)
+	for _, flag := range flags {
+		command += " " + quote(flag)
+	}
+	return command
 }

@@ -1,8 +1,7 @@
 package page
 
 import (
-	"time"
-
+	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 )
 
@@ -30,8 +29,8 @@ func (p *site) alerts(l look) []alert {
 	if h := l.overview.Hold; h != nil {
 		all = append(all, p.holdAlert(h))
 	}
-	for _, s := range l.overview.Schedules {
-		if status := p.status(s); status == "late" || status == "never" {
+	for _, s := range p.schedules(l.overview) {
+		if p.overdue(s, l.overview) {
 			all = append(all, p.lateAlert(s))
 		}
 	}
@@ -54,60 +53,6 @@ func (p *site) holdAlert(h *manifest.Hold) alert {
 	}
 }
 
-func (p *site) lateAlert(s Schedule) alert {
-	a := alert{Kind: "late", Title: "The timer of " + say(s.Action) + " is late",
-		Remedy: "Look whether the function's timer trigger is enabled, and at the function's log."}
-	a.Facts = "no round has been seen"
-	if !s.At.IsZero() {
-		a.Facts = "last round " + p.when(s.At).Ago
-	}
-	if s.PeriodSeconds > 0 {
-		a.Facts += " · expected every " + span(s.period())
-	}
-	return a
-}
-
-func (s Schedule) period() time.Duration { return time.Duration(s.PeriodSeconds) * time.Second }
-
-// status says in a word how a schedule is doing.
-func (p *site) status(s Schedule) string {
-	switch {
-	case s.At.IsZero():
-		return "never"
-	case s.PeriodSeconds > 0 && s.Late(p.opts.Now(), s.period()):
-		return "late"
-	case s.Heartbeat.Failed:
-		return "failed"
-	case s.Incomplete:
-		return "unfinished"
-	}
-	return "on time"
-}
-
-// A round is a line about one schedule.
-type round struct {
-	Action string
-	Icon   string
-	Status string
-	Last   *when
-	Every  string
-	Held   string
-}
-
-func (p *site) rounds(schedules []Schedule) []round {
-	icons := map[string]string{"never": "late", "late": "late", "failed": "failed", "unfinished": "queued", "on time": "exported"}
-	var all []round
-	for _, s := range schedules {
-		status := p.status(s)
-		line := round{Action: say(s.Action), Icon: icons[status], Status: status, Last: p.maybe(&s.At), Held: say(s.Held)}
-		if s.PeriodSeconds > 0 {
-			line.Every = "every " + span(s.period())
-		}
-		all = append(all, line)
-	}
-	return all
-}
-
 // A coverageView is how much of what is wanted is safe.
 type coverageView struct {
 	Known   bool
@@ -116,16 +61,17 @@ type coverageView struct {
 	Whole   int
 	Text    string
 	At      *when
+	Since   *when // only images created since then were looked at
 	Kept    string
 	Oldest  *when
 }
 
-func (p *site) coverage(o Overview) coverageView {
+func (p *site) coverage(o export.Overview) coverageView {
 	v := coverageView{Kept: size(o.Bytes), Oldest: p.maybe(o.OldestQueued)}
 	if c := o.Coverage; c != nil {
 		v.Known, v.Percent, v.Part, v.Whole = true, percent(c.Exported, c.Wanted), c.Exported, max(c.Wanted, 1)
 		v.Text = count(c.Exported) + " of " + counted(c.Wanted, "image")
-		v.At = p.maybe(&c.At)
+		v.At, v.Since = p.maybe(&c.At), p.maybe(&c.Since)
 		if c.Wanted <= 0 {
 			v.Part = 1
 			v.Text = "no image is wanted"

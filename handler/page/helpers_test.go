@@ -21,9 +21,14 @@ var sampleNow = time.Date(2026, 11, 23, 14, 6, 31, 0, time.UTC)
 // sampleOptions are of a page without forms, at sampleNow.
 func sampleOptions() page.Options {
 	return page.Options{
-		Destination: pagetest.Destination, Version: "0.1.0", PlainHTTP: true, Key: []byte(strings.Repeat("k", 32)),
+		Version: "0.1.0", PlainHTTP: true, Key: []byte(strings.Repeat("k", 32)),
 		Now: func() time.Time { return sampleNow },
 	}
+}
+
+// handlerOf is a process of its own.
+func handlerOf(source page.Source, actions page.Actions, options page.Options) http.Handler {
+	return page.New(options).Handler(page.Backend{Source: source, Actions: actions})
 }
 
 const browserAccept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/html"
 
 	"imageferry/handler/page"
-	"imageferry/handler/page/pagetest"
+	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 )
 
@@ -45,10 +45,12 @@ func TestHostileText(t *testing.T) {
 		account.Add(hostileExport(id, state))
 	}
 	account.Hold = &manifest.Hold{Reason: hostile, Remedy: hostile, Detail: hostile}
-	account.Schedules = []page.Schedule{{Heartbeat: manifest.Heartbeat{Action: hostile, Held: hostile, At: sampleNow}}}
+	account.Heartbeats = []manifest.Heartbeat{{Action: hostile, Held: hostile, At: sampleNow}}
+	account.Unreadable = []export.Result{{ImageID: hostile, Reason: hostile, Remedy: hostile, Detail: hostile}}
+	account.To = hostileExport("m-1", "").Destination
 	options := sampleOptions()
-	options.AllowActions, options.Version, options.Destination = true, hostile, hostileExport("m-1", "").Destination
-	h := page.New(account, account, options)
+	options.AllowActions, options.Version = true, hostile
+	h := handlerOf(account, account, options)
 	for _, target := range []string{"/", "/?state=exported", "/images/m-1", "/images/m-2", "/images/m-3", "/images/m-4", "/images/" + "m-none"} {
 		w := get(t, h, target)
 		checkHarmless(t, target, parse(t, w), w)
@@ -97,7 +99,7 @@ func TestNamesOfAllScripts(t *testing.T) {
 	for _, name := range []string{"黄金镜像-数据库", "صورة-ذهبية 1.2", "ゴールデン・イメージ", "x & <y>", strings.Repeat("long", 32)} {
 		account := accountOf(0)
 		account.Add(exportOf("m-1", name, sampleNow))
-		h := page.New(account, nil, page.Options{Destination: pagetest.Destination})
+		h := handlerOf(account, nil, page.Options{})
 		for _, target := range []string{"/", "/images/m-1"} {
 			isolated := false
 			for _, bdi := range parse(t, get(t, h, target)).all("bdi") {

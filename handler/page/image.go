@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 )
 
@@ -13,7 +14,7 @@ const timelineLimit = 50
 
 func (p *site) getImage(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("imageId")
-	unknown := failure{Status: http.StatusNotFound, Title: "No export of this image",
+	unknown := Failure{Status: http.StatusNotFound, Reason: reasonUnknown, Title: "No export of this image",
 		Text: "Nothing is recorded for this image and destination. It may not be selected, or no event or sweep has told of it yet."}
 	if !imageIDs.MatchString(id) {
 		p.fail(w, r, unknown)
@@ -21,7 +22,7 @@ func (p *site) getImage(w http.ResponseWriter, r *http.Request) {
 	}
 	entries, err := p.source.History(r.Context(), id)
 	switch {
-	case errors.Is(err, ErrUnknown), err == nil && len(entries) == 0:
+	case errors.Is(err, export.ErrUnknown), err == nil && len(entries) == 0:
 		p.fail(w, r, unknown)
 		return
 	case err != nil:

@@ -9,15 +9,15 @@ import (
 	"testing"
 	"time"
 
-	"imageferry/handler/page"
 	"imageferry/handler/page/pagetest"
+	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 )
 
 // idOf is the id of the sample account's newest image with a name.
 func idOf(t *testing.T, account *pagetest.Memory, name string) string {
 	t.Helper()
-	r, err := account.Recent(t.Context(), page.Filter{Name: name}, "", 1)
+	r, err := account.Recent(t.Context(), export.Filter{Name: name}, "", 1)
 	if err != nil || len(r.Exports) == 0 {
 		t.Fatalf("no image %s: %v", name, err)
 	}
@@ -28,7 +28,7 @@ func TestFailedImage(t *testing.T) {
 	t.Parallel()
 	account := pagetest.Account(sampleNow)
 	id := idOf(t, account, "analytics")
-	d := parse(t, get(t, page.New(account, nil, sampleOptions()), "/images/"+id))
+	d := parse(t, get(t, handlerOf(account, nil, sampleOptions()), "/images/"+id))
 	if got := text(d.one("h1")); got != "analytics-2026-11-23" {
 		t.Errorf("the heading is %q", got)
 	}
@@ -54,7 +54,7 @@ func TestExportedImage(t *testing.T) {
 	t.Parallel()
 	account := pagetest.Account(sampleNow)
 	id := idOf(t, account, "edge-proxy-2026-11-23")
-	d := parse(t, get(t, page.New(account, nil, sampleOptions()), "/images/"+id))
+	d := parse(t, get(t, handlerOf(account, nil, sampleOptions()), "/images/"+id))
 	want := "imageferry restore " + id + " --region cn-hangzhou --bucket imageferry-exports --prefix golden --format raw"
 	if got := text(d.one("code", "id=restore")); got != want {
 		t.Errorf("the command is %q", got)
@@ -67,7 +67,7 @@ func TestExportedImage(t *testing.T) {
 	}
 	own := sampleOptions()
 	own.RestoreCommand = func(m *manifest.Manifest) string { return "mine " + m.Image.ID }
-	mustContain(t, text(parse(t, get(t, page.New(account, nil, own), "/images/"+id)).one("code", "id=restore")), "mine "+id)
+	mustContain(t, text(parse(t, get(t, handlerOf(account, nil, own), "/images/"+id)).one("code", "id=restore")), "mine "+id)
 }
 
 func TestRestoreCommandIsOneWordEach(t *testing.T) {
@@ -76,14 +76,14 @@ func TestRestoreCommandIsOneWordEach(t *testing.T) {
 	m.State, m.Destination.Bucket = manifest.Exported, "b'; rm -rf ~ #"
 	account := accountOf(0)
 	account.Add(m)
-	d := parse(t, get(t, page.New(account, nil, sampleOptions()), "/images/m-1"))
+	d := parse(t, get(t, handlerOf(account, nil, sampleOptions()), "/images/m-1"))
 	mustContain(t, text(d.one("code", "id=restore")), `--bucket 'b'\''; rm -rf ~ #' --prefix`)
 }
 
 func TestUnknownImage(t *testing.T) {
 	t.Parallel()
 	account := accountOf(1)
-	h := page.New(account, nil, sampleOptions())
+	h := handlerOf(account, nil, sampleOptions())
 	for _, target := range []string{"/images/m-none", "/images/%2e%2e%2fx", "/images/<b>", "/nothing", "/images", "/images/m-00000/retry", "/assets/page.go"} {
 		w := get(t, h, strings.ReplaceAll(target, "<b>", "%3Cb%3E"))
 		if w.Code != http.StatusNotFound {
@@ -109,7 +109,7 @@ func TestDamagedJournal(t *testing.T) {
 	account.Damage("m-00000", manifest.ErrNotFound)
 	account.Damage("m-00000", manifest.ErrNewer)
 	account.Damage("m-lost", manifest.ErrUnreadable)
-	h := page.New(account, nil, sampleOptions())
+	h := handlerOf(account, nil, sampleOptions())
 	w := get(t, h, "/images/m-00000")
 	mustContain(t, text(parse(t, w).one("ol", "class=steps")), "revision 4 This revision cannot be shown: a newer version of imageferry wrote it.",
 		"it is missing: somebody has deleted it", "it is damaged", "revision 1")
@@ -143,7 +143,7 @@ func TestLongTimeline(t *testing.T) {
 		m.Revision = i + 1
 		account.Add(m)
 	}
-	h := page.New(account, nil, sampleOptions())
+	h := handlerOf(account, nil, sampleOptions())
 	target, want := "/images/m-1", 120
 	for target != "" {
 		d := parse(t, get(t, h, target))

@@ -3,14 +3,17 @@ package page
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
+	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 )
 
@@ -21,7 +24,7 @@ const (
 
 // An ask is what the address of the overview asks for.
 type ask struct {
-	filter Filter
+	filter export.Filter
 	cursor string
 	limit  int
 	query  url.Values
@@ -29,19 +32,19 @@ type ask struct {
 
 // parseAsk takes the first value of each parameter; what makes no sense is a failure, because a list that ignores a filter
 // would be read as the filtered one.
-func parseAsk(query url.Values) (ask, *failure) {
+func parseAsk(query url.Values) (ask, *Failure) {
 	a := ask{
-		filter: Filter{State: manifest.State(query.Get("state")), Reason: query.Get("reason"), Name: query.Get("name")},
+		filter: export.Filter{State: manifest.State(query.Get("state")), Reason: query.Get("reason"), Name: query.Get("name")},
 		cursor: query.Get("cursor"), limit: defaultLimit, query: query,
 	}
 	if a.filter.State != "" && !a.filter.State.Valid() {
-		return a, &failure{Status: http.StatusBadRequest, Title: "There is no such state",
+		return a, &Failure{Status: http.StatusBadRequest, Reason: reasonInvalid, Title: "There is no such state",
 			Text: "The states are queued, submitting, exporting, exported, skipped, failed and cancelled."}
 	}
 	if limit := query.Get("limit"); limit != "" {
 		n, err := strconv.Atoi(limit)
 		if err != nil || n < 1 || n > maxLimit {
-			return a, &failure{Status: http.StatusBadRequest, Title: "The limit is out of range", Text: "It can be 1 to 100 exports."}
+			return a, &Failure{Status: http.StatusBadRequest, Reason: reasonInvalid, Title: "The limit is out of range", Text: "It can be 1 to 100 exports."}
 		}
 		a.limit = n
 	}
@@ -50,9 +53,9 @@ func parseAsk(query url.Values) (ask, *failure) {
 
 // A look is what the overview shows.
 type look struct {
-	overview    Overview
+	overview    export.Overview
 	overviewErr error
-	recent      Recent
+	recent      export.Recent
 	recentErr   error
 	progress    map[string]int
 }
@@ -61,8 +64,8 @@ type look struct {
 func (p *site) look(ctx context.Context, a ask) look {
 	var l look
 	var both sync.WaitGroup
-	both.Go(func() { l.overview, l.overviewErr = p.source.Overview(ctx) })
-	both.Go(func() { l.recent, l.recentErr = p.source.Recent(ctx, a.filter, a.cursor, a.limit) })
+	both.Go(func() { l.overview, l.overviewErr = p.counts(ctx) })
+	both.Go(func() { l.recent, l.recentErr = p.list(ctx, a) })
 	both.Wait()
 	l.progress = p.progress(ctx, l.recent.Exports...)
 	return l
@@ -79,12 +82,31 @@ func (p *site) progress(ctx context.Context, exports ...*manifest.Manifest) map[
 	if len(tasks) == 0 {
 		return nil
 	}
-	percents, err := p.source.Progress(ctx, tasks)
+	percents, err := p.progresses.get(ctx, strings.Join(tasks, " "), p.opts.Remember, p.opts.Now, func() (map[string]int, error) {
+		return p.source.Progress(ctx, tasks)
+	})
 	if err != nil {
-		p.opts.Log.LogAttrs(ctx, slog.LevelWarn, "status page", slog.String("read", "progress"), slog.String("error", err.Error()))
-		return nil
+		p.log.LogAttrs(ctx, slog.LevelWarn, "status page", slog.String("read", "progress"), slog.String("error", err.Error()))
 	}
 	return percents
+}
+
+func (p *site) counts(ctx context.Context) (export.Overview, error) {
+	return p.overviews.get(ctx, "", p.opts.Remember, p.opts.Now, func() (export.Overview, error) { return p.source.Overview(ctx) })
+}
+
+func (p *site) list(ctx context.Context, a ask) (export.Recent, error) {
+	key := fmt.Sprintf("%q %q %d", a.filter, a.cursor, a.limit)
+	return p.recents.get(ctx, key, p.opts.Remember, p.opts.Now, func() (export.Recent, error) {
+		return p.source.Recent(ctx, a.filter, a.cursor, a.limit)
+	})
+}
+
+// forget has the next look show what a form has changed.
+func (p *Page) forget() {
+	p.overviews.forget()
+	p.recents.forget()
+	p.progresses.forget()
 }
 
 func (p *site) getOverview(w http.ResponseWriter, r *http.Request) {
@@ -95,13 +117,14 @@ func (p *site) getOverview(w http.ResponseWriter, r *http.Request) {
 	}
 	l := p.look(r.Context(), a)
 	switch {
-	case l.recentErr != nil && (l.overviewErr != nil || !WantsHTML(r) || errors.Is(l.recentErr, ErrCursor)):
+	case l.recentErr != nil && (l.overviewErr != nil || !WantsHTML(r) || errors.Is(l.recentErr, export.ErrCursor)):
 		p.unreadable(w, r, "list of exports", l.recentErr)
 	case l.overviewErr != nil && !WantsHTML(r):
 		p.unreadable(w, r, "overview", l.overviewErr)
 	case !WantsHTML(r):
 		p.json(w, http.StatusOK, "application/json", overviewDocument{
-			Overview: l.overview, Filter: a.filter, Exports: append([]*manifest.Manifest{}, l.recent.Exports...),
+			Overview: l.overview, Schedules: p.scheduleDocuments(l.overview), Filter: a.filter,
+			Exports: append([]*manifest.Manifest{}, l.recent.Exports...), Unreadable: l.recent.Unreadable,
 			Progress: l.progress, Cursor: l.recent.Cursor,
 		})
 	default:
@@ -113,22 +136,24 @@ func (p *site) getOverview(w http.ResponseWriter, r *http.Request) {
 func (p *site) logParts(ctx context.Context, l look) {
 	for what, err := range map[string]error{"overview": l.overviewErr, "list of exports": l.recentErr} {
 		if err != nil {
-			p.opts.Log.LogAttrs(ctx, slog.LevelError, "status page", slog.String("read", what), slog.String("error", err.Error()))
+			p.log.LogAttrs(ctx, slog.LevelError, "status page", slog.String("read", what), slog.String("error", err.Error()))
 		}
 	}
 }
 
 // An overviewDocument is the overview as JSON.
 type overviewDocument struct {
-	Overview Overview             `json:"overview"`
-	Filter   Filter               `json:"filter"`
-	Exports  []*manifest.Manifest `json:"exports"`
-	Progress map[string]int       `json:"progress,omitempty"` // percent by task id
-	Cursor   string               `json:"cursor,omitempty"`
+	Overview   export.Overview      `json:"overview"`
+	Schedules  []scheduleDocument   `json:"schedules"`
+	Filter     export.Filter        `json:"filter"`
+	Exports    []*manifest.Manifest `json:"exports"`
+	Unreadable []export.Result      `json:"unreadable,omitempty"`
+	Progress   map[string]int       `json:"progress,omitempty"` // percent by task id
+	Cursor     string               `json:"cursor,omitempty"`
 }
 
-func title(f Filter) string {
-	if f == (Filter{}) {
+func title(f export.Filter) string {
+	if f == (export.Filter{}) {
 		return "Exports"
 	}
 	return "Exports: " + joined(", ", string(f.State), say(f.Reason), say(f.Name))
@@ -145,19 +170,24 @@ func states() []manifest.State {
 type overviewView struct {
 	Summary  string // for screen readers, when it changes
 	Tiles    []tile
-	Counts   bool // they could be read
+	Counts   bool  // they could be read
+	AsOf     *when // of the counts of what is over; nil: now
 	Alerts   []alert
 	Coverage coverageView
 	Rounds   []round
 	Charts   []chart
 	Days     []dayRow
 	Filter   filterView
+	Unread   []unread
 	Rows     []row
 	Listed   bool   // the list could be read
 	Newest   string // address of the first page, when this is another
 	Older    string
 	Submit   *form
 }
+
+// An unread is an export whose journal cannot be read.
+type unread struct{ Href, ID, Reason, Remedy, Detail string }
 
 // A tile is one count.
 type tile struct {
@@ -175,9 +205,12 @@ func (p *site) overviewView(w http.ResponseWriter, r *http.Request, a ask, l loo
 		Filter: filterOf(a, o.Reasons),
 	}
 	if v.Counts {
-		v.Summary = summary(o)
-		v.Coverage, v.Rounds = p.coverage(o), p.rounds(o.Schedules)
+		v.Summary, v.AsOf = summary(o), p.maybe(o.EndedAsOf)
+		v.Coverage, v.Rounds = p.coverage(o), p.rounds(o)
 		v.Charts, v.Days = charts(o, p.opts.Now()), dayRows(o.Days)
+	}
+	for _, r := range l.recent.Unreadable {
+		v.Unread = append(v.Unread, unread{imagePath(r.ImageID), say(r.ImageID), say(r.Reason), say(r.Remedy), say(r.Detail)})
 	}
 	for _, m := range l.recent.Exports {
 		v.Rows = append(v.Rows, p.row(m, l.progress, o.Hold != nil, a.query))
@@ -195,7 +228,7 @@ func (p *site) overviewView(w http.ResponseWriter, r *http.Request, a ask, l loo
 }
 
 // tiles keep the other filters, and begin the list anew.
-func tiles(a ask, o Overview) []tile {
+func tiles(a ask, o export.Overview) []tile {
 	base := withParam(withParam(a.query, "cursor", ""), "format", "")
 	all := []tile{{
 		Href: address("/", withParam(base, "state", "")), Count: count(o.Total), Zero: o.Total == 0, Current: a.filter.State == "",
@@ -209,7 +242,7 @@ func tiles(a ask, o Overview) []tile {
 	return all
 }
 
-func summary(o Overview) string {
+func summary(o export.Overview) string {
 	var parts []string
 	for _, s := range states() {
 		if n := o.States[s]; n > 0 {
@@ -251,7 +284,7 @@ func filterOf(a ask, reasons map[string]int) filterView {
 	if _, known := reasons[f.Reason]; f.Reason != "" && !known {
 		f.Reasons = append(f.Reasons, option{f.Reason, say(f.Reason), true})
 	}
-	if a.filter != (Filter{}) {
+	if a.filter != (export.Filter{}) {
 		f.Clear = address("/", nil)
 	}
 	return f

@@ -14,16 +14,17 @@ import (
 
 	"imageferry/handler/page"
 	"imageferry/handler/page/pagetest"
+	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 )
 
 func TestOverviewOfNothing(t *testing.T) {
 	t.Parallel()
-	d := parse(t, get(t, page.New(accountOf(0), nil, sampleOptions()), "/"))
+	d := parse(t, get(t, handlerOf(accountOf(0), nil, sampleOptions()), "/"))
 	if n := len(d.all("table", "class=rows")); n != 0 {
 		t.Errorf("%d lists, want none", n)
 	}
-	mustContain(t, text(d.one("main")), "Nothing is exported yet", "Not known yet", "Nothing in 30 days", "No round has been seen", "Oldest queued none")
+	mustContain(t, text(d.one("main")), "Nothing is exported yet", "Not known yet: the next sweep", "Nothing in 30 days", "No round has been seen", "Oldest queued none")
 	if n := len(d.all("a", "rel=next")); n != 0 {
 		t.Error("there is a next page")
 	}
@@ -32,7 +33,7 @@ func TestOverviewOfNothing(t *testing.T) {
 func TestOverviewOfOne(t *testing.T) {
 	t.Parallel()
 	account := accountOf(1)
-	d := parse(t, get(t, page.New(account, nil, sampleOptions()), "/"))
+	d := parse(t, get(t, handlerOf(account, nil, sampleOptions()), "/"))
 	row := d.one("tr", "data-row=m-00000")
 	mustContain(t, text(row), "image 0 m-00000", "queued", "due now")
 	if got := attr(d.one("th", "scope=row").FirstChild, "href"); got != "/images/m-00000" {
@@ -46,7 +47,7 @@ func TestOverviewOfOne(t *testing.T) {
 func TestOverviewOfAnAccount(t *testing.T) {
 	t.Parallel()
 	account := pagetest.Account(sampleNow)
-	d := parse(t, get(t, page.New(account, nil, sampleOptions()), "/"))
+	d := parse(t, get(t, handlerOf(account, nil, sampleOptions()), "/"))
 	main := text(d.one("main"))
 	mustContain(t, main,
 		"On hold: nothing is submitted", "since 26 min ago · until 2026-11-23 14:15:31 UTC (in 9 min) at the latest · 5 refused probes",
@@ -66,7 +67,7 @@ func TestOverviewOfAnAccount(t *testing.T) {
 
 func TestTilesLinkToStates(t *testing.T) {
 	t.Parallel()
-	h := page.New(pagetest.Account(sampleNow), nil, sampleOptions())
+	h := handlerOf(pagetest.Account(sampleNow), nil, sampleOptions())
 	d := parse(t, get(t, h, "/?state=failed&name=2026&cursor=&limit=10"))
 	if got := attr(d.one("a", "aria-current=true"), "href"); got != "/?limit=10&name=2026&state=failed" {
 		t.Errorf("the current tile links to %q", got)
@@ -91,23 +92,56 @@ func TestLateSchedules(t *testing.T) {
 	failed, unfinished := beat("drain", time.Minute), beat("other", time.Minute)
 	failed.Failed, unfinished.Incomplete = true, true
 	account := accountOf(0)
-	account.Schedules = []page.Schedule{
-		{Heartbeat: beat("follow", 10*time.Minute), PeriodSeconds: 300},
-		{Heartbeat: beat("sweep", 10*time.Minute+time.Second), PeriodSeconds: 300},
-		{Heartbeat: failed, PeriodSeconds: 300}, {Heartbeat: unfinished}, {Heartbeat: manifest.Heartbeat{Action: "fresh"}, PeriodSeconds: 60},
-	}
-	d := parse(t, get(t, page.New(account, nil, sampleOptions()), "/"))
+	account.Heartbeats = []manifest.Heartbeat{beat("follow", 10*time.Minute), beat("sweep", 10*time.Minute+time.Second), failed, unfinished}
+	options := sampleOptions()
+	options.Periods = map[string]time.Duration{"follow": 5 * time.Minute, "sweep": 5 * time.Minute, "drain": 5 * time.Minute, "fresh": time.Minute}
+	h := handlerOf(account, nil, options)
+	d := parse(t, get(t, h, "/"))
 	mustContain(t, text(d.one("ul", "class=rounds")), "follow on time", "sweep late", "drain failed", "other unfinished", "fresh never no round seen")
+	mustContain(t, get(t, h, "/?format=json").Body.String(),
+		`{"action":"fresh","status":"never","periodSeconds":60}`, `{"action":"sweep","status":"late","at":"2026-11-23T13:56:30Z","periodSeconds":300}`)
+	// A timer that has never run may be new.
 	alerts := d.all("section", "class=is-late")
-	if len(alerts) != 2 {
-		t.Fatalf("%d alerts, want those of sweep and fresh", len(alerts))
+	if len(alerts) != 1 {
+		t.Fatalf("%d alerts, want that of sweep", len(alerts))
 	}
 	mustContain(t, text(alerts[0]), "The timer of sweep is late", "last round 10 min ago · expected every 5 min")
+	// Unless others have worked for days.
+	old := exportOf("m-old", "old", sampleNow.Add(-50*time.Hour))
+	old.State = manifest.Skipped
+	account.Add(old)
+	alerts = parse(t, get(t, h, "/")).all("section", "class=is-late")
+	if len(alerts) != 2 {
+		t.Fatalf("%d alerts, want those of fresh and sweep", len(alerts))
+	}
+	mustContain(t, text(alerts[0]), "The timer of fresh is late", "no round has been seen · expected every 1 min")
+}
+
+// What cannot be read, and how far the counts reach, is said.
+func TestOverviewSaysItsLimits(t *testing.T) {
+	t.Parallel()
+	account := accountOf(1)
+	asOf := sampleNow.Add(-17 * time.Minute)
+	account.EndedAsOf = &asOf
+	account.Coverage = &export.Coverage{Exported: 7, Wanted: 9, At: asOf, Since: sampleNow.AddDate(0, 0, -7)}
+	account.Unreadable = []export.Result{{ImageID: "m-broken", Reason: "journal-unreadable", Remedy: "Restore it.", Detail: "revision 2 is missing"}}
+	h := handlerOf(account, nil, sampleOptions())
+	d := parse(t, get(t, h, "/"))
+	mustContain(t, text(d.one("main")),
+		"Finished exports are counted as of the sweep of 2026-11-23 13:49:31 UTC , 17 min ago", "7 of 9 images", "Newer than 2026-11-16",
+		"A journal cannot be read m-broken journal-unreadable Restore it. revision 2 is missing")
+	if attr(d.one("a", "href=/images/m-broken"), "class") != "id" {
+		t.Error("the journal that cannot be read has no link")
+	}
+	mustContain(t, get(t, h, "/?format=json").Body.String(), `"unreadable":[{"imageId":"m-broken"`, `"endedAsOf":"2026-11-23T13:49:31Z"`)
+	if len(parse(t, get(t, h, "/?state=queued")).all("section", "class=unread")) != 0 {
+		t.Error("a filtered list has what no filter can judge")
+	}
 }
 
 func TestFilters(t *testing.T) {
 	t.Parallel()
-	h := page.New(pagetest.Account(sampleNow), nil, sampleOptions())
+	h := handlerOf(pagetest.Account(sampleNow), nil, sampleOptions())
 	d := parse(t, get(t, h, "/?state=queued&reason=quota-concurrent&name=PAYMENTS"))
 	if rows := d.all("tr", "data-row="); len(rows) != 1 || !strings.Contains(text(rows[0]), "payments-batch-2026-11-23") {
 		t.Errorf("%d rows, want payments-batch alone", len(rows))
@@ -144,7 +178,7 @@ func TestFilters(t *testing.T) {
 func TestPaging(t *testing.T) {
 	t.Parallel()
 	const n = 5000
-	h := page.New(accountOf(n), nil, sampleOptions())
+	h := handlerOf(accountOf(n), nil, sampleOptions())
 	seen := map[string]bool{}
 	target, pages, last := "/?name=image&limit=100", 0, ""
 	for target != "" {
@@ -182,7 +216,7 @@ func TestDegradesByParts(t *testing.T) {
 		}
 		return nil
 	}
-	h := page.New(account, nil, sampleOptions())
+	h := handlerOf(account, nil, sampleOptions())
 	tests := []struct {
 		broken string
 		status int
@@ -216,11 +250,11 @@ func TestDegradesByParts(t *testing.T) {
 
 func TestOverviewJSON(t *testing.T) {
 	t.Parallel()
-	h := page.New(pagetest.Account(sampleNow), nil, sampleOptions())
+	h := handlerOf(pagetest.Account(sampleNow), nil, sampleOptions())
 	w := get(t, h, "/?state=exporting&format=json&limit=2")
 	var document struct {
-		Overview page.Overview
-		Filter   page.Filter
+		Overview export.Overview
+		Filter   export.Filter
 		Exports  []*manifest.Manifest
 		Progress map[string]int
 		Cursor   string
@@ -235,7 +269,7 @@ func TestOverviewJSON(t *testing.T) {
 	if got := w.Header().Get("Content-Type"); got != "application/json" {
 		t.Errorf("Content-Type %q", got)
 	}
-	mustContain(t, get(t, page.New(accountOf(0), nil, sampleOptions()), "/?format=json").Body.String(), `"exports":[]`)
+	mustContain(t, get(t, handlerOf(accountOf(0), nil, sampleOptions()), "/?format=json").Body.String(), `"exports":[]`)
 	// The link in the foot leads to the same list.
 	d := parse(t, get(t, h, "/?state=exporting&limit=2"))
 	if got := attr(d.one("footer").LastChild.PrevSibling.FirstChild, "href"); got != "/?format=json&limit=2&state=exporting" {
@@ -265,13 +299,13 @@ func TestWantsHTML(t *testing.T) {
 
 func TestDurationsAndDays(t *testing.T) {
 	t.Parallel()
-	o := page.Overview{Days: []page.Day{
+	o := export.Overview{Days: []export.Day{
 		{Date: "2026-11-23", Outcomes: map[manifest.State]int{manifest.Failed: 2}},
 		{Date: "2026-11-22", Outcomes: map[manifest.State]int{manifest.Exported: 1000}, Bytes: 5 << 40, MedianSeconds: 45, P90Seconds: 200_000},
 		{Date: "2026-11-21", Outcomes: map[manifest.State]int{manifest.Exported: 1}, Bytes: 1, MedianSeconds: 11520, P90Seconds: 1},
 		{Date: "2026-09-01", Outcomes: map[manifest.State]int{manifest.Cancelled: 7}},
 	}, Bytes: 6 << 40}
-	d := parse(t, get(t, page.New(overviewOf{o}, nil, sampleOptions()), "/"))
+	d := parse(t, get(t, handlerOf(overviewOf{o}, nil, sampleOptions()), "/"))
 	main := text(d.one("main"))
 	mustContain(t, main, "1,001 exported in 30 days, 2 not", "22 Nov: 1,000 exported", "23 Nov: 2 failed", "21 Nov: median 3 h 12 min, 9 of 10 within 3 h 12 min",
 		"45 s median of 22 Nov, 9 of 10 in 2 d 7 h", "6.0 TiB 5.0 TiB added in 30 days", "25 Oct")
@@ -284,23 +318,25 @@ func TestDurationsAndDays(t *testing.T) {
 }
 
 // overviewOf is a Source with an overview alone.
-type overviewOf struct{ overview page.Overview }
+type overviewOf struct{ overview export.Overview }
 
-func (s overviewOf) Overview(context.Context) (page.Overview, error) { return s.overview, nil }
+func (s overviewOf) Overview(context.Context) (export.Overview, error) { return s.overview, nil }
 
-func (overviewOf) Recent(context.Context, page.Filter, string, int) (page.Recent, error) {
-	return page.Recent{}, nil
+func (overviewOf) Destination() manifest.Destination { return pagetest.Destination }
+
+func (overviewOf) Recent(context.Context, export.Filter, string, int) (export.Recent, error) {
+	return export.Recent{}, nil
 }
 
 func (overviewOf) History(context.Context, string) ([]manifest.Entry, error) {
-	return nil, page.ErrUnknown
+	return nil, export.ErrUnknown
 }
 
 func (overviewOf) Progress(context.Context, []string) (map[string]int, error) { return nil, nil }
 
 func TestAddressesAreEscaped(t *testing.T) {
 	t.Parallel()
-	h := page.New(accountOf(3), nil, sampleOptions())
+	h := handlerOf(accountOf(3), nil, sampleOptions())
 	nasty := `x&state=failed"><script>#`
 	d := parse(t, get(t, h, "/?name="+url.QueryEscape(nasty)))
 	for _, a := range d.all("a", "href=") {

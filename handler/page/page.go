@@ -6,15 +6,16 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
+	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 )
 
 // Options are how the page is served. The zero value is a read-only page.
 type Options struct {
-	// Destination is named in the head of the page, if it has a bucket.
-	Destination manifest.Destination
 	// Version of the program, for the foot of the page.
 	Version string
 	// AllowActions adds the forms. Whoever may see the page may then use them.
@@ -30,86 +31,137 @@ type Options struct {
 	Hosts []string
 	// Refresh is how often a page in view renews itself: 30 seconds when 0, never when negative.
 	Refresh time.Duration
-	// RestoreCommand is what to type to restore an exported image; nil is `imageferry restore` with the destination's flags.
+	// Remember is how long what was read for one look may serve others: not at all when 0.
+	Remember time.Duration
+	// Periods are how often the timers should run each action; nil is as in s.yaml: follow every 5 minutes, sweep every hour.
+	Periods map[string]time.Duration
+	// RestoreCommand is what to type to restore an exported image; nil is RestoreCommand.
 	RestoreCommand func(*manifest.Manifest) string
-	// Log has the errors of the Source and of Actions; nil is no log.
-	Log *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
 
+// DefaultRemember suits a page that many people look at: see Options.Remember.
+const DefaultRemember = 5 * time.Second
+
 const defaultRefresh = 30 * time.Second
 
-// A site serves the views.
-type site struct {
-	source  Source
-	actions Actions
-	opts    Options
-	guard   *guard
-	views   *views
-	mux     *http.ServeMux
+// A Page is what the requests of a process have in common. It is safe for concurrent use.
+type Page struct {
+	opts  Options
+	guard *guard
+	views func() *views // parsed for the first page: most invocations of the function are none
+
+	overviews  recall[export.Overview]
+	recents    recall[export.Recent]
+	progresses recall[map[string]int]
 }
 
-// New returns the handler of all the package's routes; actions may be nil unless options.AllowActions. It panics when the
-// key is too short, as no request could be trusted then.
-func New(source Source, actions Actions, options Options) http.Handler {
-	if options.Log == nil {
-		options.Log = slog.New(slog.DiscardHandler)
-	}
+// New returns a page. It panics when the key is too short, as no request could be trusted then.
+func New(options Options) *Page {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
 	if options.Refresh == 0 {
 		options.Refresh = defaultRefresh
 	}
+	if options.Periods == nil {
+		options.Periods = map[string]time.Duration{"follow": 5 * time.Minute, "sweep": time.Hour}
+	}
 	if options.RestoreCommand == nil {
-		options.RestoreCommand = restoreCommand
+		options.RestoreCommand = func(m *manifest.Manifest) string { return RestoreCommand(m) }
 	}
 	if options.Key == nil {
 		options.Key = make([]byte, minKey)
 		_, _ = rand.Read(options.Key) // never fails: crypto/rand ends the program instead
 	}
-	p := &site{
-		source: source, actions: actions, opts: options,
-		guard: newGuard(options.Key, options.PlainHTTP), views: parseViews(), mux: http.NewServeMux(),
-	}
-	routes := p.routes()
-	for _, pattern := range Patterns(options.AllowActions) {
-		p.mux.HandleFunc(pattern, routes[pattern])
-	}
-	p.mux.HandleFunc("/", p.nothingHere)
-	return p
+	return &Page{opts: options, guard: newGuard(options.Key, options.PlainHTTP), views: sync.OnceValue(parseViews)}
 }
 
-// Patterns are the routes, as http.ServeMux understands them, for a handler that mounts the page beside its own.
-func Patterns(allowActions bool) []string {
-	patterns := []string{"GET /{$}", "GET /images/{imageId}", "GET /badge.svg", "GET /assets/{name}"}
-	if allowActions {
-		patterns = append(patterns, "POST /images", "POST /images/{imageId}/retry", "POST /images/{imageId}/cancel")
-	}
-	return patterns
+// A Backend is what requests are answered from: one for each invocation of the function, whose credentials it has. All
+// Backends of a Page show the same exports.
+type Backend struct {
+	Source Source
+	// Actions may be nil unless Options.AllowActions.
+	Actions Actions
+	// RequestID names the request in failures, if it is not empty.
+	RequestID string
+	// Log has the errors of the Source and of Actions; nil is no log.
+	Log *slog.Logger
 }
 
-func (p *site) routes() map[string]http.HandlerFunc {
-	return map[string]http.HandlerFunc{
-		"GET /{$}":                      p.getOverview,
-		"GET /images/{imageId}":         p.getImage,
-		"GET /badge.svg":                p.getBadge,
-		"GET /assets/{name}":            p.getAsset,
-		"POST /images":                  p.postSubmit,
-		"POST /images/{imageId}/retry":  p.postRetry,
-		"POST /images/{imageId}/cancel": p.postCancel,
+// Routes are the page's handlers by their patterns for http.ServeMux, to be mounted beside others.
+func (p *Page) Routes(b Backend) map[string]http.HandlerFunc {
+	if b.Log == nil {
+		b.Log = slog.New(slog.DiscardHandler)
 	}
+	s := &site{Page: p, source: b.Source, actions: b.Actions, requestID: b.RequestID, log: b.Log}
+	routes := map[string]http.HandlerFunc{
+		"GET /{$}":              s.getOverview,
+		"GET /images/{imageId}": s.getImage,
+		"GET /badge.svg":        s.getBadge,
+		"GET /assets/{name}":    s.getAsset,
+	}
+	if p.opts.AllowActions {
+		routes["POST /images"] = s.postSubmit
+		routes["POST /images/{imageId}/retry"] = s.postRetry
+		routes["POST /images/{imageId}/cancel"] = s.postCancel
+	}
+	for pattern, answer := range routes {
+		routes[pattern] = func(w http.ResponseWriter, r *http.Request) {
+			secure(w.Header())
+			answer(w, r)
+		}
+	}
+	return routes
 }
 
-// ServeHTTP answers requests for any path; unknown ones with a page that says so.
-func (p *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	secure(w.Header())
-	if len(p.opts.Hosts) > 0 && !slices.Contains(p.opts.Hosts, r.Host) {
-		http.Error(w, "this address does not serve the host of the request", http.StatusMisdirectedRequest)
+// Handler answers every path: those that are none of Routes with a failure.
+func (p *Page) Handler(b Backend) http.Handler {
+	mux := http.NewServeMux()
+	for pattern, answer := range p.Routes(b) {
+		mux.HandleFunc(pattern, answer)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(p.opts.Hosts) > 0 && !slices.Contains(p.opts.Hosts, r.Host) {
+			// In plain text: a page would have the name of the strange host load its files.
+			secure(w.Header())
+			http.Error(w, "this address does not serve the host of the request", http.StatusMisdirectedRequest)
+			return
+		}
+		if _, pattern := mux.Handler(r); pattern == "" {
+			p.nothingHere(w, r, mux)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func (p *Page) nothingHere(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != "" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		p.Fail(w, r, Failure{Status: http.StatusNotFound, Reason: reasonNoPath, Title: "There is nothing here", Text: "The address has no page."})
 		return
 	}
-	p.mux.ServeHTTP(w, r)
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	p.Fail(w, r, Failure{Status: http.StatusMethodNotAllowed, Reason: reasonMethod, Title: "Not in this way",
+		Text: "The address takes " + strings.Join(allowed, ", ") + "."})
+}
+
+// A site answers requests from one Backend.
+type site struct {
+	*Page
+	source    Source
+	actions   Actions
+	requestID string
+	log       *slog.Logger
 }
 
 // policy lets the page use its own style sheet, script, icon and address, and nothing else; inline code and style included.
@@ -129,7 +181,3 @@ func secure(h http.Header) {
 
 // imageIDs of custom images look like m-bp67acfmxazb4p****.
 var imageIDs = regexp.MustCompile(`^m-[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
-
-func (p *site) nothingHere(w http.ResponseWriter, r *http.Request) {
-	p.fail(w, r, failure{Status: http.StatusNotFound, Title: "There is nothing here", Text: "The address has no page."})
-}

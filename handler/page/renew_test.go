@@ -30,7 +30,7 @@ func renewingPage(t *testing.T, chromium context.Context) *renewing {
 	r := &renewing{account: accountOf(60)}
 	options := sampleOptions()
 	options.Refresh, options.AllowActions = 20*time.Millisecond, true
-	h := page.New(r.account, r.account, options)
+	h := handlerOf(r.account, r.account, options)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if r.down.Load() {
 			http.Error(w, "down", http.StatusBadGateway)

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"imageferry/internal/manifest"
-	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
-func size(bytes int64) string { return terminal.Bytes(bytes) }
+func size(bytes int64) string { return words.Bytes(bytes) }
 
 // A row is one export in the list.
 type row struct {
@@ -77,7 +77,7 @@ func (p *site) note(m *manifest.Manifest, held bool) string {
 	case m.State == manifest.Queued && held:
 		return "waits for the end of the hold"
 	case m.State == manifest.Queued && m.DueAt != nil && m.DueAt.After(p.opts.Now()):
-		return "due " + terminal.Since(*m.DueAt, p.opts.Now())
+		return "due " + words.Since(*m.DueAt, p.opts.Now())
 	case m.State == manifest.Queued:
 		return "due now"
 	case m.State == manifest.Submitting && m.Lease != nil && m.Lease.Until.Before(p.opts.Now()):
@@ -88,17 +88,10 @@ func (p *site) note(m *manifest.Manifest, held bool) string {
 	return ""
 }
 
-// took is how long an exported image took from its last submission.
+// took is how long an exported image took from its last submission, as the counts have it.
 func took(m *manifest.Manifest) (time.Duration, bool) {
-	if m.Task == nil || m.Task.FinishedAt == nil {
-		return 0, false
-	}
-	from := m.Task.RecordedAt
-	if n := len(m.Attempts); n > 0 {
-		from = m.Attempts[n-1].StartedAt
-	}
-	d := m.Task.FinishedAt.Sub(from)
-	return d, d >= 0
+	e, over := manifest.EndingOf(m)
+	return e.Took, over && m.State == manifest.Exported && len(m.Attempts) > 0
 }
 
 // progress is how far a running task is.

@@ -19,7 +19,12 @@ func serve(t *testing.T, account *pagetest.Memory, change func(*page.Options)) *
 	if change != nil {
 		change(&options)
 	}
-	server := httptest.NewServer(page.New(account, account, options))
+	return serveFrom(t, account, account, options)
+}
+
+func serveFrom(t *testing.T, source page.Source, actions page.Actions, options page.Options) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(handlerOf(source, actions, options))
 	t.Cleanup(server.Close)
 	return server
 }
@@ -93,6 +98,18 @@ func testViews(t *testing.T, chromium context.Context) {
 	full := serve(t, account, func(o *page.Options) { o.AllowActions, o.Refresh = true, -1 })
 	wideNames := serve(t, long, func(o *page.Options) { o.AllowActions, o.Refresh = true, -1 })
 	empty := serve(t, accountOf(0), func(o *page.Options) { o.Refresh = -1 })
+	one := serve(t, accountOf(1), func(o *page.Options) { o.Refresh = -1 })
+	// The real domain over a store, with 5,000 exports and a journal that cannot be read.
+	store, thousand := &countedStore{}, thousands(5000)
+	options := sampleOptions()
+	options.Refresh = -1
+	many := serveFrom(t, ferryOver(t, store, &knownTasks{progress: map[string]string{}}, thousand), nil, options)
+	damaged := idOf(t, thousand, "edge-proxy")
+	for _, key := range []string{layout.Manifest(thousand.Destination(), damaged), layout.Journal(thousand.Destination(), damaged) + "00000003.json"} {
+		if err := store.Put(t.Context(), key, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
 	views := []struct {
 		name, path string
 		server     *httptest.Server
@@ -102,6 +119,9 @@ func testViews(t *testing.T, chromium context.Context) {
 		{"failed", "/images/" + idOf(t, account, "analytics"), full, 200}, {"exported", "/images/" + idOf(t, account, "edge-proxy"), full, 200},
 		{"exporting", "/images/" + idOf(t, account, "kafka"), full, 200}, {"wide", "/images/m-wide", wideNames, 200},
 		{"wide-list", "/", wideNames, 200},
+		{"one", "/", one, 200}, {"one-image", "/images/m-00000", one, 200},
+		{"many", "/", many, 200}, {"many-filtered", "/?state=exported&name=nightly&limit=100", many, 200}, {"many-image", "/images/m-many04999", many, 200},
+		{"many-broken", "/images/" + damaged, many, 200},
 		{"unknown", "/images/m-none", full, 404},
 	}
 	for _, scheme := range []string{"light", "dark"} {

@@ -6,17 +6,18 @@ import (
 	"strings"
 	"time"
 
-	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
 // say makes text from outside fit for the page: characters that reorder, hide or control text are shown as escapes. Everything
 // that came from outside goes through here; the templates escape it, and isolate it with <bdi>.
-func say(text string) string { return terminal.Safe(text) }
+func say(text string) string { return words.Safe(text) }
 
 // A when is a time as the page shows it.
 type when struct {
 	ISO  string // for machines
 	Full string // to the second
+	Day  string
 	Ago  string // 5 min ago, in 2 h
 }
 
@@ -24,7 +25,7 @@ func (p *site) when(t time.Time) when { return whenAt(t, p.opts.Now()) }
 
 func whenAt(t, now time.Time) when {
 	t = t.UTC()
-	return when{ISO: t.Format(time.RFC3339), Full: t.Format("2006-01-02 15:04:05") + " UTC", Ago: terminal.Since(t, now)}
+	return when{ISO: t.Format(time.RFC3339), Full: t.Format("2006-01-02 15:04:05") + " UTC", Day: t.Format(time.DateOnly), Ago: words.Since(t, now)}
 }
 
 func (p *site) maybe(t *time.Time) *when {

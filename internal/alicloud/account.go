@@ -45,7 +45,7 @@ func OpenAccount(options Options, stsEndpoint, ramEndpoint string) (*Account, er
 	return &Account{
 		options: options,
 		sts:     stsEndpoint,
-		ram:     rpc{line: session.ECS.line, region: options.Region, version: options.Version, endpoint: at},
+		ram:     rpc{line: session.ECS.line.to("ram"), region: options.Region, version: options.Version, endpoint: at},
 	}, nil
 }
 

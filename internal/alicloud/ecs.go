@@ -66,10 +66,13 @@ func (e *ECS) send(request requests.AcsRequest, x *exchange, c Credentials) erro
 	if c.SecurityToken != "" {
 		signer = credentials.NewStsTokenCredential(c.AccessKeyID, c.AccessKeySecret, c.SecurityToken)
 	}
-	client, err := ecs.NewClientWithOptions(e.region, config, signer)
+	// Not the ECS package's own client: its thousand methods, with all that they need, would be linked in, because the
+	// templates of the status page call methods by name. It differs by these two fields.
+	client, err := sdk.NewClientWithOptions(e.region, config, signer)
 	if err != nil {
 		return err
 	}
+	client.EndpointMap, client.EndpointType = ecs.GetEndpointMap(), ecs.GetEndpointType()
 	client.Domain = e.endpoint.Host
 	client.AppendUserAgent("imageferry", e.version)
 	return client.DoAction(request, responses.NewCommonResponse())

@@ -24,6 +24,8 @@ type fault struct {
 	refusal refusal
 	// again: the same try may go well a moment later, as far as transport and the service's health are concerned.
 	again bool
+	// unsent: it did not come as far as sending.
+	unsent bool
 }
 
 // A refusal is the error document of either service.
@@ -42,7 +44,7 @@ func faultOf(op string, x *exchange, local error, c Credentials) *fault {
 	f := &fault{CallError: &export.CallError{Op: op, Status: x.status, RequestID: token(requestID(x.header), c)}}
 	switch {
 	case !x.used:
-		f.Message, f.Cause = "not sent: "+reason(local, c), cause(local)
+		f.Message, f.Cause, f.unsent = "not sent: "+reason(local, c), cause(local), true
 	case x.err != nil:
 		f.Message, f.Cause = reason(x.err, c), cause(x.err)
 		f.Ambiguous, f.again = x.sent, true

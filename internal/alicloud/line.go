@@ -14,6 +14,7 @@ import (
 
 // A line is what both clients send their calls over.
 type line struct {
+	service     string // as in RAM's actions: ecs, oss, sts or ram
 	credentials Provider
 	http        http.RoundTripper
 	log         *slog.Logger
@@ -21,6 +22,14 @@ type line struct {
 	// random gives a duration from 0 to most, both included.
 	random  func(most time.Duration) time.Duration
 	timeout time.Duration // of one try
+	// observer may be nil.
+	observer Observer
+}
+
+// to is the line to another service.
+func (l line) to(service string) line {
+	l.service = service
+	return l
 }
 
 // Backoff is the wait between tries: random up to a bound that starts at First and doubles up to Max.
@@ -68,6 +77,7 @@ func (l *line) call(ctx context.Context, op string, limit int64, tries int, repe
 	ambiguous := false
 	for n := 1; ; n++ {
 		f := l.once(ctx, op, limit, do)
+		l.observe(ctx, op, f)
 		if f != nil {
 			ambiguous = ambiguous || f.Ambiguous
 			f.Ambiguous = ambiguous
@@ -89,7 +99,10 @@ func (l *line) call(ctx context.Context, op string, limit int64, tries int, repe
 func (l *line) once(ctx context.Context, op string, limit int64, do try) *fault {
 	c, err := l.sign(ctx)
 	if err != nil {
-		return &fault{CallError: &export.CallError{Op: op, Message: "get credentials: " + reason(err, c), Cause: cause(err)}}
+		return &fault{
+			CallError: &export.CallError{Op: op, Message: "get credentials: " + reason(err, c), Cause: cause(err)},
+			unsent:    true,
+		}
 	}
 	own, cancel := context.WithTimeoutCause(ctx, l.timeout, errOwn)
 	defer cancel()

@@ -13,7 +13,7 @@ const maxMessage = 500
 var (
 	urlPattern = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://[^\s"'<>]+`)
 	// Values as in a query, a header or an escaped string to sign, which services repeat in their messages.
-	secretPattern = regexp.MustCompile(`(?i)((?:oss)?accesskey(?:id|secret)|(?:x-oss-)?security-?token|(?:x-oss-)?signature|(?:x-oss-)?credential|authorization)` +
+	secretPattern = regexp.MustCompile(`(?i)((?:oss)?accesskey(?:id|secret)|(?:x-oss-)?security-?token|(?:x-oss-)?signature|(?:x-oss-)?credential|external-?id|authorization)` +
 		`(%(?:25)*3D|=|:\s*)(.*?)(%(?:25)*26|[&\s"'<>,]|$)`)
 	tokenPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 )

@@ -32,6 +32,8 @@ type Options struct {
 	Backoff Backoff
 	// Timeout bounds each try; zero is 20s. The context of the call bounds them all.
 	Timeout time.Duration
+	// Observer is told of every try; nil: nobody is.
+	Observer Observer
 }
 
 // A Session holds the clients for one set of credentials. It is cheap: nothing is sent, or asked of the provider,
@@ -75,6 +77,7 @@ func Open(options Options) (*Session, error) {
 		backoff:     options.Backoff.orDefault(),
 		random:      jitter,
 		timeout:     options.Timeout,
+		observer:    options.Observer,
 	}
 	if line.log == nil {
 		line.log = slog.New(slog.DiscardHandler)
@@ -83,8 +86,8 @@ func Open(options Options) (*Session, error) {
 		line.timeout = 20 * time.Second
 	}
 	return &Session{
-		ECS: &ECS{line: line, region: options.Region, account: options.AccountID, endpoint: atECS, version: options.Version},
-		OSS: &OSS{line: line, region: options.Region, endpoint: atOSS, version: options.Version},
+		ECS: &ECS{line: line.to("ecs"), region: options.Region, account: options.AccountID, endpoint: atECS, version: options.Version},
+		OSS: &OSS{line: line.to("oss"), region: options.Region, endpoint: atOSS, version: options.Version},
 	}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/sts"
 
@@ -25,28 +26,19 @@ type Caller struct {
 // WhoAmI asks STS who the credentials belong to: GetCallerIdentity, which needs no permission. An empty endpoint is the
 // region's. Errors of the call are *export.CallError.
 func WhoAmI(ctx context.Context, options Options, stsEndpoint string) (Caller, error) {
-	session, err := Open(options)
+	client, err := openSTS(options, stsEndpoint)
 	if err != nil {
-		return Caller{}, err
-	}
-	at := endpoint.Endpoint{Scheme: "https"} // no host: the SDK knows those of the regions
-	if stsEndpoint != "" {
-		if at, err = endpoint.Parse(stsEndpoint); err != nil {
-			return Caller{}, fmt.Errorf("ask who is calling: STS endpoint %w", err)
-		}
+		return Caller{}, fmt.Errorf("ask who is calling: %w", err)
 	}
 	var answer struct {
 		AccountID text `json:"AccountId"`
 		ARN       text `json:"Arn"`
 		RequestID text `json:"RequestId"`
 	}
-	line := session.ECS.line
-	repeat := func(f *fault) bool { return f.again || throttled(f.Code) }
-	f := line.call(ctx, "GetCallerIdentity", maxAnswer, ecsTries, repeat, func(x *exchange, c Credentials) error {
-		if err := sendSTS(options, at, x, c); err != nil {
-			return err
-		}
-		if err := decodeJSON(x.body, &answer); err != nil {
+	f := client.call(ctx, "GetCallerIdentity", func() requests.AcsRequest {
+		return sts.CreateGetCallerIdentityRequest()
+	}, func(body []byte) error {
+		if err := decodeJSON(body, &answer); err != nil {
 			return err
 		}
 		if answer.AccountID == "" {
@@ -60,22 +52,54 @@ func WhoAmI(ctx context.Context, options Options, stsEndpoint string) (Caller, e
 	return Caller{AccountID: string(answer.AccountID), ARN: string(answer.ARN), RequestID: string(answer.RequestID)}, nil
 }
 
+// An stsClient is the Security Token Service as one set of credentials calls it.
+type stsClient struct {
+	line    line
+	options Options
+	at      endpoint.Endpoint
+}
+
+func openSTS(options Options, stsEndpoint string) (*stsClient, error) {
+	session, err := Open(options)
+	if err != nil {
+		return nil, err
+	}
+	at := endpoint.Endpoint{Scheme: "https"} // no host: the SDK knows those of the regions
+	if stsEndpoint != "" {
+		if at, err = endpoint.Parse(stsEndpoint); err != nil {
+			return nil, fmt.Errorf("STS endpoint %w", err)
+		}
+	}
+	return &stsClient{line: session.ECS.line.to("sts"), options: options, at: at}, nil
+}
+
+// call makes a call that may be repeated.
+func (c *stsClient) call(ctx context.Context, op string, build func() requests.AcsRequest, decode func([]byte) error) *fault {
+	repeat := func(f *fault) bool { return f.again || throttled(f.Code) }
+	return c.line.call(ctx, op, maxAnswer, ecsTries, repeat, func(x *exchange, k Credentials) error {
+		if err := c.send(build(), x, k); err != nil {
+			return err
+		}
+		return decode(x.body)
+	})
+}
+
 // prepareSTS makes the SDK build its map of endpoints, unguarded otherwise, see prepare.
 var prepareSTS = sync.OnceFunc(func() { sts.GetEndpointMap() })
 
-func sendSTS(options Options, at endpoint.Endpoint, x *exchange, c Credentials) error {
+func (c *stsClient) send(request requests.AcsRequest, x *exchange, k Credentials) error {
 	prepareSTS()
-	config := sdk.NewConfig().WithScheme(strings.ToUpper(at.Scheme))
+	config := sdk.NewConfig().WithScheme(strings.ToUpper(c.at.Scheme))
 	config.Transport = x
-	var signer any = credentials.NewAccessKeyCredential(c.AccessKeyID, c.AccessKeySecret)
-	if c.SecurityToken != "" {
-		signer = credentials.NewStsTokenCredential(c.AccessKeyID, c.AccessKeySecret, c.SecurityToken)
+	var signer any = credentials.NewAccessKeyCredential(k.AccessKeyID, k.AccessKeySecret)
+	if k.SecurityToken != "" {
+		signer = credentials.NewStsTokenCredential(k.AccessKeyID, k.AccessKeySecret, k.SecurityToken)
 	}
-	client, err := sts.NewClientWithOptions(options.Region, config, signer)
+	client, err := sts.NewClientWithOptions(c.options.Region, config, signer)
 	if err != nil {
 		return err
 	}
-	client.Domain = at.Host
-	client.AppendUserAgent("imageferry", options.Version)
-	return client.DoAction(sts.CreateGetCallerIdentityRequest(), responses.NewCommonResponse())
+	client.Domain = c.at.Host
+	client.AppendUserAgent("imageferry", c.options.Version)
+	return client.DoAction(request, responses.NewCommonResponse())
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"imageferry/internal/notify"
 )
 
 // Config is the configuration. Each field's tags name its variable, its default, and what is allowed. An empty variable
@@ -55,11 +57,29 @@ type Config struct {
 	ECSEndpoint string `env:"FERRY_ECS_ENDPOINT" allowed:"https://host[:port]; plain http only for a loopback host such as http://127.0.0.1:8080"`
 	// OSSEndpoint is where OSS is called; by default the region's internal endpoint.
 	OSSEndpoint string `env:"FERRY_OSS_ENDPOINT" allowed:"https://host[:port]; plain http only for a loopback host such as http://127.0.0.1:8080"`
+	// STSEndpoint is where the roles of FERRY_TARGETS are assumed; by default the region's endpoint.
+	STSEndpoint string `env:"FERRY_STS_ENDPOINT" allowed:"https://host[:port]; plain http only for a loopback host such as http://127.0.0.1:8080"`
+
+	// Targets are other regions and accounts whose images are exported, too, each with a bucket of its own.
+	Targets Targets `env:"FERRY_TARGETS" allowed:"a JSON array of at most 16 objects with name, bucket, and region or role and externalId; also prefix, format, exportRole, manifestBucket, manifestPrefix, ecsEndpoint, ossEndpoint"`
 
 	// HTTPAuth is who lets HTTP requests in: the signature that the function's trigger verifies, the token, or nobody (off).
 	HTTPAuth HTTPAuth `env:"FERRY_HTTP_AUTH" envDefault:"function" allowed:"function, token or off"`
 	// HTTPToken is the bearer token that HTTP requests have to carry when FERRY_HTTP_AUTH is token.
 	HTTPToken Secret `env:"FERRY_HTTP_TOKEN" allowed:"at least 16 printable ASCII characters without spaces, together with FERRY_HTTP_AUTH=token"`
+	// NotifyURL is where a notice of every export that has ended is posted to. It is a secret: it holds a token.
+	NotifyURL SecretURL `env:"FERRY_NOTIFY_URL" allowed:"an https URL without user or fragment; plain http only for a loopback host"`
+	// NotifyFormat is what is posted: a signed JSON document (json), or the message of a group's robot.
+	NotifyFormat string `env:"FERRY_NOTIFY_FORMAT" envDefault:"json" allowed:"json, dingtalk, feishu, wecom or slack; the one that the host of FERRY_NOTIFY_URL takes"`
+	// NotifySecret is what notices are signed with.
+	NotifySecret Secret `env:"FERRY_NOTIFY_SECRET" allowed:"for json whsec_ and the Base64 of 24 to 64 bytes, for dingtalk and feishu the robot's secret, otherwise nothing; together with FERRY_NOTIFY_URL"`
+	// NotifyOn is which ends people are told of.
+	NotifyOn List `env:"FERRY_NOTIFY_ON" envDefault:"failed" allowed:"failed, exported, skipped and cancelled, separated by commas"`
+	// PageURL is where people find the status page: notices link to it.
+	PageURL string `env:"FERRY_PAGE_URL" allowed:"an https URL of at most 200 bytes without user, query or fragment; plain http only for a loopback host"`
+	// PageActions lets whoever sees the status page submit, retry and cancel there; otherwise it is read-only. Its forms are
+	// signed with a key made of FERRY_HTTP_TOKEN.
+	PageActions bool `env:"FERRY_PAGE_ACTIONS" envDefault:"false" allowed:"true or false; true together with FERRY_HTTP_AUTH=token"`
 	// AllowPublicRead exports also into a bucket that everyone can read.
 	AllowPublicRead bool `env:"FERRY_ALLOW_PUBLIC_READ" envDefault:"false" allowed:"true or false"`
 	// LogLevel is the least important level that is logged.
@@ -98,6 +118,21 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText hides the value from encoders.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// A SecretURL is a URL of which fmt, slog and encoders show the scheme and the host only. string(s) is its value.
+type SecretURL string
+
+// String hides all but the scheme and the host.
+func (s SecretURL) String() string { return notify.Host(string(s)) }
+
+// GoString hides the value from %#v.
+func (s SecretURL) GoString() string { return `"` + s.String() + `"` }
+
+// LogValue hides the value from slog.
+func (s SecretURL) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText hides the value from encoders.
+func (s SecretURL) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // FromEnviron parses what os.Environ returns.
 func FromEnviron(environ []string) (Config, error) {
 	variables := make(map[string]string, len(environ))
@@ -123,16 +158,17 @@ func Parse(environ map[string]string) (Config, error) {
 		c.ManifestBucket = c.Bucket
 	}
 	problems = append(problems, unknown(ours)...)
+	unread := problems
 	for _, p := range append(c.problems(), debugging(environ)...) {
 		// What could not be read was not set either, which would be reported a second time.
-		if !slices.ContainsFunc(problems, func(q Problem) bool { return q.Variable == p.Variable }) {
+		if !slices.ContainsFunc(unread, func(q Problem) bool { return q.Variable == p.Variable }) {
 			problems = append(problems, p)
 		}
 	}
 	return c, problems.err()
 }
 
-// LogValue is the whole configuration under the variables' names, without the token.
+// LogValue is the whole configuration under the variables' names, without the secrets.
 func (c Config) LogValue() slog.Value {
 	value := reflect.ValueOf(c)
 	var attributes []slog.Attr

@@ -7,9 +7,12 @@ import (
 	"log/slog"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"imageferry/internal/manifest"
 )
 
 func environ(pairs ...string) map[string]string {
@@ -37,6 +40,8 @@ func TestParseDefaults(t *testing.T) {
 		RetryDelay:     time.Minute,
 		ClockSkew:      10 * time.Second,
 		HTTPAuth:       AuthFunction,
+		NotifyFormat:   "json",
+		NotifyOn:       List{"failed"},
 		LogLevel:       slog.LevelInfo,
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -56,7 +61,9 @@ func TestParseEverything(t *testing.T) {
 		"FERRY_SELECT_FAMILY=base", "FERRY_EXCLUDE_FAMILY=old", "FERRY_SWEEP_MAX_AGE=24h", "FERRY_MAX_ATTEMPTS=20",
 		"FERRY_RETRY_DELAY=10ms", "FERRY_CLOCK_SKEW=0s", "FERRY_ECS_ENDPOINT=http://127.0.0.1:9000",
 		"FERRY_OSS_ENDPOINT=https://oss-cn-hangzhou.aliyuncs.com", "FERRY_HTTP_AUTH=token",
-		"FERRY_HTTP_TOKEN=0123456789abcdef\n", "FERRY_ALLOW_PUBLIC_READ=true", "FERRY_LOG_LEVEL=debug", "NOVALUE",
+		"FERRY_HTTP_TOKEN=0123456789abcdef\n",
+		"FERRY_NOTIFY_URL=https://oapi.dingtalk.com/robot/send?access_token=fake", "FERRY_NOTIFY_FORMAT=dingtalk",
+		"FERRY_NOTIFY_SECRET=SECfake", "FERRY_NOTIFY_ON=failed,exported", "FERRY_PAGE_URL=https://ferry.example.com/", "FERRY_PAGE_ACTIONS=true", "FERRY_ALLOW_PUBLIC_READ=true", "FERRY_LOG_LEVEL=debug", "NOVALUE",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +76,9 @@ func TestParseEverything(t *testing.T) {
 		SelectFamily: List{"base"}, ExcludeFamily: List{"old"},
 		SweepMaxAge: 24 * time.Hour, MaxAttempts: 20, RetryDelay: 10 * time.Millisecond, ClockSkew: 0,
 		ECSEndpoint: "http://127.0.0.1:9000", OSSEndpoint: "https://oss-cn-hangzhou.aliyuncs.com",
-		HTTPAuth: AuthToken, HTTPToken: "0123456789abcdef", AllowPublicRead: true, LogLevel: slog.LevelDebug,
+		HTTPAuth: AuthToken, HTTPToken: "0123456789abcdef",
+		NotifyURL: "https://oapi.dingtalk.com/robot/send?access_token=fake", NotifyFormat: "dingtalk", NotifySecret: "SECfake",
+		NotifyOn: List{"failed", "exported"}, PageURL: "https://ferry.example.com/", PageActions: true, AllowPublicRead: true, LogLevel: slog.LevelDebug,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %#v\nwant %#v", got, want)
@@ -114,6 +123,18 @@ func TestParseProblems(t *testing.T) {
 		{"FERRY_OSS_ENDPOINT", "ftp://localhost", "scheme"},
 		{"FERRY_HTTP_AUTH", "basic", "basic"},
 		{"FERRY_HTTP_TOKEN", "0123456789abcdef", "protects nothing"},
+		{"FERRY_NOTIFY_URL", "http://hooks.example.com/a", "plain http"},
+		{"FERRY_NOTIFY_URL", "https://user:password@hooks.example.com/a", "user"},
+		{"FERRY_NOTIFY_URL", "hooks.example.com/a", "not a URL"},
+		{"FERRY_NOTIFY_URL", "https://hooks.example.com/a#b", "fragment"},
+		{"FERRY_NOTIFY_FORMAT", "teams", "teams"},
+		{"FERRY_NOTIFY_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "is not"},
+		{"FERRY_NOTIFY_ON", "failed,queued", "queued"},
+		{"FERRY_NOTIFY_ON", ",", "understood"},
+		{"FERRY_PAGE_URL", "http://ferry.example.com", "plain http"},
+		{"FERRY_PAGE_URL", "https://ferry.example.com/?a=b", "query"},
+		{"FERRY_PAGE_ACTIONS", "yes please", "yes please"},
+		{"FERRY_PAGE_ACTIONS", "true", "no secret"},
 		{"FERRY_ALLOW_PUBLIC_READ", "maybe", "maybe"},
 		{"FERRY_LOG_LEVEL", "loud", "loud"},
 		{"FERRY_LOG_LEVEL", "info+1", "levels"},
@@ -156,24 +177,64 @@ func TestParseReportsAllProblemsAtOnce(t *testing.T) {
 	}
 }
 
+func TestParseNotifyProblems(t *testing.T) {
+	t.Parallel()
+	const slack = "https://hooks.slack.com/services/T0/B0/fake"
+	tests := []struct{ url, format, secret, variable, wrong string }{
+		{slack, "slack", "secret", "FERRY_NOTIFY_SECRET", "knows no signature"},
+		{slack, "json", "", "FERRY_NOTIFY_FORMAT", "slack"},
+		{"https://hooks.example.com", "json", "secret", "FERRY_NOTIFY_SECRET", "whsec_"},
+		{"https://hooks.example.com", "json", "whsec_%", "FERRY_NOTIFY_SECRET", "Base64"},
+		{"https://hooks.example.com", "json", "whsec_c2hvcnQ=", "FERRY_NOTIFY_SECRET", "5 bytes"},
+		{"https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=fake", "wecom", "secret", "FERRY_NOTIFY_SECRET", "knows no signature"},
+	}
+	for _, test := range tests {
+		_, err := Parse(environ("FERRY_NOTIFY_URL", test.url, "FERRY_NOTIFY_FORMAT", test.format, "FERRY_NOTIFY_SECRET", test.secret))
+		problems, _ := errors.AsType[Problems](err)
+		if len(problems) != 1 || problems[0].Variable != test.variable || !strings.Contains(problems[0].Wrong, test.wrong) {
+			t.Errorf("%+v: got %v", test, err)
+		}
+	}
+}
+
+func TestNotify(t *testing.T) {
+	t.Parallel()
+	c, err := Parse(environ())
+	if _, on := c.Notify(); on || err != nil {
+		t.Errorf("notifications are on by default (%v)", err)
+	}
+	c, err = Parse(environ("FERRY_NOTIFY_URL", "https://hooks.example.com/a", "FERRY_NOTIFY_ON", "failed,skipped"))
+	s, on := c.Notify()
+	if err != nil || !on || !slices.Equal(s.On, []manifest.State{manifest.Failed, manifest.Skipped}) || s.ManifestBucket != "golden-images" {
+		t.Errorf("got %v, %t (%v)", s, on, err)
+	}
+}
+
 func TestTokenIsNeverShown(t *testing.T) {
 	t.Parallel()
-	const token = "tok-SECRET-SECRET-SECRET"
-	c, err := Parse(environ("FERRY_HTTP_AUTH", "token", "FERRY_HTTP_TOKEN", token))
+	const token = "tok-HIDDEN-HIDDEN-HIDDEN"
+	c, err := Parse(environ("FERRY_HTTP_AUTH", "token", "FERRY_HTTP_TOKEN", token, "FERRY_NOTIFY_FORMAT", "feishu",
+		"FERRY_NOTIFY_URL", "https://open.feishu.cn/open-apis/bot/v2/hook/HIDDEN", "FERRY_NOTIFY_SECRET", "HIDDEN"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("start", "config", c)
 	encoded, _ := json.Marshal(c)
-	_, short := Parse(environ("FERRY_HTTP_AUTH", "token", "FERRY_HTTP_TOKEN", "SECRET"))
+	_, short := Parse(environ("FERRY_HTTP_AUTH", "token", "FERRY_HTTP_TOKEN", "HIDDEN"))
 	_, unused := Parse(environ("FERRY_HTTP_TOKEN", token))
+	_, badURL := Parse(environ("FERRY_NOTIFY_URL", "ftp://HIDDEN:HIDDEN@host/HIDDEN", "FERRY_NOTIFY_SECRET", "whsec_HIDDEN"))
+	settings, _ := c.Notify()
 	for _, shown := range []string{
 		log.String(), string(encoded), fmt.Sprintf("%v %+v %#v %s", c, c, c, c.HTTPToken), short.Error(), unused.Error(),
+		badURL.Error(), fmt.Sprintf("%v %+v %#v", settings, settings, settings),
 	} {
-		if strings.Contains(shown, "SECRET") {
+		if strings.Contains(shown, "HIDDEN") {
 			t.Errorf("shows the token: %s", shown)
 		}
+	}
+	if !strings.Contains(log.String(), `"FERRY_NOTIFY_URL":"https://open.feishu.cn/`) {
+		t.Errorf("the log does not show where notices go: %s", log.String())
 	}
 	for _, v := range Variables() {
 		if !strings.Contains(log.String(), v.Name) {

@@ -37,7 +37,7 @@ func (p Problems) err() error {
 	if len(p) == 0 {
 		return nil
 	}
-	slices.SortFunc(p, func(a, b Problem) int { return cmp.Compare(a.Variable, b.Variable) })
+	slices.SortStableFunc(p, func(a, b Problem) int { return cmp.Compare(a.Variable, b.Variable) })
 	return p
 }
 
@@ -54,8 +54,15 @@ func unreadable(err error, environ map[string]string) Problems {
 			continue
 		}
 		for _, v := range Variables() {
-			if v.field == wrong.Name {
-				problems = append(problems, Problem{v.Name, fmt.Sprintf("%q is not understood", environ[v.Name]), v.Allowed})
+			if v.field != wrong.Name {
+				continue
+			}
+			told, ok := errors.AsType[mistakes](wrong.Err)
+			if !ok {
+				told = mistakes{fmt.Sprintf("%q is not understood", environ[v.Name])}
+			}
+			for _, what := range told {
+				problems = append(problems, Problem{v.Name, what, v.Allowed})
 			}
 		}
 	}

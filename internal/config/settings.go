@@ -3,6 +3,7 @@ package config
 import (
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
+	"imageferry/internal/notify"
 	"imageferry/internal/version"
 )
 
@@ -27,4 +28,35 @@ func (c Config) Settings(region, accountID string) export.Settings {
 		s.Wants = selection.Wants
 	}
 	return s
+}
+
+// ManifestFlags are what the command line needs to find the manifests, beside the bucket of the exports.
+func (c Config) ManifestFlags() []string {
+	var flags []string
+	if c.ManifestBucket != c.Bucket {
+		flags = append(flags, "--manifest-bucket", c.ManifestBucket)
+	}
+	if c.ManifestPrefix != DefaultManifestPrefix {
+		flags = append(flags, "--manifest-prefix", c.ManifestPrefix)
+	}
+	return flags
+}
+
+// DefaultManifestPrefix is that of FERRY_MANIFEST_PREFIX.
+const DefaultManifestPrefix = "imageferry/"
+
+// Notify are the settings of notifications; false when nobody is to be told.
+func (c Config) Notify() (notify.Settings, bool) {
+	s := notify.Settings{
+		URL:            string(c.NotifyURL),
+		Format:         notify.Format(c.NotifyFormat),
+		Secret:         string(c.NotifySecret),
+		PageURL:        c.PageURL,
+		ManifestBucket: c.ManifestBucket,
+		Layout:         manifest.Layout(c.ManifestPrefix),
+	}
+	for _, state := range c.NotifyOn {
+		s.On = append(s.On, manifest.State(state))
+	}
+	return s, s.URL != ""
 }

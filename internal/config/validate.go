@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"imageferry/internal/alicloud/endpoint"
+	"imageferry/internal/manifest"
+	"imageferry/internal/notify"
 )
 
 var (
@@ -19,6 +21,7 @@ var (
 	// Narrower than what OSS takes in a key: it stands in RAM policies, where * and ? have a meaning.
 	keyPattern   = regexp.MustCompile(`^([A-Za-z0-9._-]+/)+$`)
 	tokenPattern = regexp.MustCompile(`^[!-~]{16,}$`)
+	formats      = []string{"raw", "vhd", "qcow2", "vmdk", "vdi"}
 )
 
 // Validate reports everything that is wrong, as Problems, or nil.
@@ -38,7 +41,7 @@ func (c Config) problems() Problems {
 	if c.Prefix != "" {
 		v.match("FERRY_PREFIX", c.Prefix, prefixPattern)
 	}
-	v.oneOf("FERRY_FORMAT", c.Format, "raw", "vhd", "qcow2", "vmdk", "vdi")
+	v.oneOf("FERRY_FORMAT", c.Format, formats...)
 	v.match("FERRY_EXPORT_ROLE", c.ExportRole, rolePattern)
 	v.manifestPrefix(c.ManifestPrefix)
 
@@ -56,7 +59,16 @@ func (c Config) problems() Problems {
 
 	v.endpoint("FERRY_ECS_ENDPOINT", c.ECSEndpoint)
 	v.endpoint("FERRY_OSS_ENDPOINT", c.OSSEndpoint)
+	v.endpoint("FERRY_STS_ENDPOINT", c.STSEndpoint)
+	v.targets(c)
 	v.auth(c.HTTPAuth, c.HTTPToken)
+	if c.PageActions && c.HTTPAuth != AuthToken {
+		v.wrong("FERRY_PAGE_ACTIONS", "is true, but without FERRY_HTTP_TOKEN there is no secret to protect the forms with")
+	}
+	v.notify(c)
+	if err := notify.CheckPage(c.PageURL); err != nil {
+		v.wrong("FERRY_PAGE_URL", err.Error())
+	}
 	if !slices.Contains([]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}, c.LogLevel) {
 		v.wrong("FERRY_LOG_LEVEL", fmt.Sprintf("%q is not one of the levels", c.LogLevel))
 	}
@@ -87,19 +99,26 @@ func (v *verdict) oneOf(name, value string, allowed ...string) {
 }
 
 func (v *verdict) manifestPrefix(value string) {
-	const name = "FERRY_MANIFEST_PREFIX"
+	if what := manifestPrefixProblem(value); what != "" {
+		v.wrong("FERRY_MANIFEST_PREFIX", what)
+	}
+}
+
+// manifestPrefixProblem is what is wrong with a prefix of the manifests, empty when nothing is.
+func manifestPrefixProblem(value string) string {
 	switch {
 	case strings.HasPrefix(value, "/"):
-		v.wrong(name, fmt.Sprintf("%q begins with /", value))
+		return fmt.Sprintf("%q begins with /", value)
 	case !strings.HasSuffix(value, "/"):
-		v.wrong(name, fmt.Sprintf("%q does not end with /", value))
+		return fmt.Sprintf("%q does not end with /", value)
 	case strings.Contains(value, ".."):
-		v.wrong(name, fmt.Sprintf("%q has .. in it", value))
+		return fmt.Sprintf("%q has .. in it", value)
 	case len(value) > 100:
-		v.wrong(name, fmt.Sprintf("%d characters are too many", len(value)))
-	default:
-		v.match(name, value, keyPattern)
+		return fmt.Sprintf("%d characters are too many", len(value))
+	case !keyPattern.MatchString(value):
+		return fmt.Sprintf("%q does not fit", value)
 	}
+	return ""
 }
 
 func (v *verdict) patterns(name string, list List) {
@@ -152,5 +171,31 @@ func (v *verdict) auth(auth HTTPAuth, token Secret) {
 		}
 	default:
 		v.wrong("FERRY_HTTP_AUTH", fmt.Sprintf("%q is not one of them", string(auth)))
+	}
+}
+
+func (v *verdict) notify(c Config) {
+	v.oneOf("FERRY_NOTIFY_FORMAT", c.NotifyFormat, notify.Formats()...)
+	for _, state := range c.NotifyOn {
+		if !manifest.State(state).Terminal() {
+			v.wrong("FERRY_NOTIFY_ON", fmt.Sprintf("%q is not one of them", state))
+			break
+		}
+	}
+	url := string(c.NotifyURL)
+	if url == "" {
+		if c.NotifySecret != "" {
+			v.wrong("FERRY_NOTIFY_SECRET", "is set, but FERRY_NOTIFY_URL is not")
+		}
+		return
+	}
+	if err := notify.CheckURL(url); err != nil {
+		v.wrong("FERRY_NOTIFY_URL", err.Error())
+	}
+	if err := notify.CheckSecret(notify.Format(c.NotifyFormat), string(c.NotifySecret)); err != nil {
+		v.wrong("FERRY_NOTIFY_SECRET", err.Error())
+	}
+	if only, known := notify.FormatOf(url); known && string(only) != c.NotifyFormat {
+		v.wrong("FERRY_NOTIFY_FORMAT", fmt.Sprintf("%q is not what the host of FERRY_NOTIFY_URL takes: that is %s", c.NotifyFormat, only))
 	}
 }

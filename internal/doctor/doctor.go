@@ -21,6 +21,8 @@ type Options struct {
 	Region string
 	// Config is the function's configuration, which is valid.
 	Config config.Config
+	// Targets are those of the configuration.
+	Targets []Target
 	// FunctionRole is the name of the role that the function runs as; imageferry when empty.
 	FunctionRole string
 	// FailureQueue is the name of the MNS queue in the function's policy; imageferry-failed when empty.
@@ -117,6 +119,7 @@ func (d *Doctor) Run(ctx context.Context) (Report, error) {
 	e.ok("configuration", "", "the variables are valid")
 	if usable {
 		e.cloud(ctx)
+		e.targets(ctx)
 	}
 	if err := ctx.Err(); err != nil {
 		return e.report, fmt.Errorf("check: %w", err)

@@ -21,6 +21,8 @@ type Settings struct {
 	Layout         manifest.Layout
 	// Wants is the selection; nil wants every image.
 	Wants func(name, family string, tags map[string]string) bool
+	// Rehearses: rehearsals of restores are to be expected here, whose images are not to be written down as skipped each time.
+	Rehearses bool
 	// SweepMaxAge is how old an image may be for a sweep to submit it.
 	SweepMaxAge time.Duration
 	// MaxAttempts is how many failures of its own an export may have.

@@ -2,6 +2,9 @@ package export
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 
 	"imageferry/internal/manifest"
 )
@@ -13,8 +16,7 @@ type inventory map[string]bool
 // not whole and only to be read.
 func (f *Ferry) inventory(ctx context.Context, readOnly bool) (inventory, *tally, error) {
 	known := inventory{}
-	atWork := map[string]bool{}
-	t := newTally(atWork)
+	t := newTally(known)
 	if readOnly {
 		complete, err := f.index.Complete(ctx)
 		if err != nil {
@@ -31,7 +33,7 @@ func (f *Ferry) inventory(ctx context.Context, readOnly bool) (inventory, *tally
 	}
 	enter := func(m manifest.Marker) {
 		if m.Destination == f.settings.Destination {
-			atWork[m.ImageID], known[m.ImageID] = true, false
+			t.enter(m)
 		}
 	}
 	err := f.eachMarker(ctx, f.index.Exporting, enter)
@@ -39,11 +41,10 @@ func (f *Ferry) inventory(ctx context.Context, readOnly bool) (inventory, *tally
 		err = f.eachMarker(ctx, f.index.Queued, enter)
 	}
 	if err == nil {
-		_, err = f.eachEnding(ctx, maxPages, func(e manifest.Ending) {
-			if t.add(e) {
-				known[e.ImageID] = e.State == manifest.Exported
-			}
-		})
+		_, err = f.eachEnding(ctx, maxPages, t.add)
+	}
+	if err == nil {
+		err = f.resolve(ctx, t)
 	}
 	return known, t, err
 }
@@ -78,24 +79,60 @@ type tally struct {
 	states  map[manifest.State]int
 	reasons map[string]int
 	bytes   int64
-	seen    map[string]bool
+	// seen is whether the end of an image's export that was counted is a good one; images at work are in it, too.
+	seen map[string]bool
+	// atWork are the images with a marker; the value tells whether that is one of a task.
+	atWork map[string]bool
+	// doubtful are the newest ends of images that are at work by their markers: they have begun again, or a marker was left
+	// behind, as every duplicate event leaves one for a minute.
+	doubtful map[string]manifest.Ending
 }
 
-// newTally begins with the images of which no end is counted: those at work.
-func newTally(atWork map[string]bool) *tally {
-	return &tally{states: map[manifest.State]int{}, reasons: map[string]int{}, seen: atWork}
+// newTally returns a tally that puts the images which it counts into seen.
+func newTally(seen map[string]bool) *tally {
+	return &tally{states: map[manifest.State]int{}, reasons: map[string]int{}, seen: seen, atWork: map[string]bool{},
+		doubtful: map[string]manifest.Ending{}}
+}
+
+// enter takes an export for one at work.
+func (t *tally) enter(m manifest.Marker) {
+	// The id alone: as it comes, it holds the whole key, with up to a hundred thousand others, in memory.
+	id := strings.Clone(m.ImageID)
+	t.seen[id], t.atWork[id] = false, m.TaskID != ""
 }
 
 // add counts an export as it ended last, which is told first: the entry of an earlier end may have been left behind.
-func (t *tally) add(e manifest.Ending) bool {
-	if t.seen[e.ImageID] {
-		return false
+func (t *tally) add(e manifest.Ending) {
+	if _, counted := t.seen[e.ImageID]; counted {
+		_, working := t.atWork[e.ImageID]
+		if _, known := t.doubtful[e.ImageID]; working && !known {
+			t.doubtful[e.ImageID] = e
+		}
+		return
 	}
-	t.seen[e.ImageID] = true
+	t.seen[strings.Clone(e.ImageID)] = e.State == manifest.Exported
 	t.states[e.State]++
 	t.bytes += e.Bytes
 	if e.Reason != "" {
 		t.reasons[e.Reason]++
 	}
-	return true
+}
+
+// maxDoubtful bounds how many manifests are read to resolve doubts.
+const maxDoubtful = 200
+
+// resolve counts the doubtful ends that their manifests confirm, whose images are no longer at work then.
+func (f *Ferry) resolve(ctx context.Context, t *tally) error {
+	ids := slices.Sorted(maps.Keys(t.doubtful))
+	ids = ids[:min(len(ids), maxDoubtful)]
+	lines, err := f.published(ctx, ids)
+	for i, id := range ids {
+		if m := lines[i].manifest; m == nil || !m.State.Terminal() {
+			continue
+		}
+		delete(t.seen, id)
+		delete(t.atWork, id)
+		t.add(t.doubtful[id])
+	}
+	return err
 }

@@ -85,9 +85,12 @@ func (f *Ferry) Overview(ctx context.Context) (Overview, error) {
 	if err := g.Wait(); err != nil {
 		return Overview{}, fmt.Errorf("count exports: %w", err)
 	}
-	t := newTally(work.images)
+	t := work.tally
 	for _, e := range ended {
 		t.add(e)
+	}
+	if err := f.resolve(ctx, t); err != nil {
+		return Overview{}, fmt.Errorf("count exports: %w", err)
 	}
 	o.States, o.Reasons, o.Bytes = t.states, t.reasons, t.bytes
 	if more && census != nil {
@@ -95,8 +98,14 @@ func (f *Ferry) Overview(ctx context.Context) (Overview, error) {
 		maps.Copy(o.Reasons, census.Reasons)
 		o.Bytes, o.EndedAsOf = census.Bytes, &census.At
 	}
-	o.States[manifest.Exporting] += work.exporting
-	o.States[manifest.Queued] += work.queued
+	o.States[manifest.Exporting], o.States[manifest.Queued] = 0, 0
+	for _, task := range t.atWork {
+		if task {
+			o.States[manifest.Exporting]++
+		} else {
+			o.States[manifest.Queued]++
+		}
+	}
 	for reason, n := range work.reasons {
 		o.Reasons[reason] += n
 	}
@@ -113,29 +122,22 @@ func (f *Ferry) Overview(ctx context.Context) (Overview, error) {
 
 // atWork is what the index says of the exports that are not over.
 type atWork struct {
-	exporting, queued int
-	images            map[string]bool
-	reasons           map[string]int // of the first queued ones
-	oldest            *time.Time
+	reasons map[string]int // of the first queued ones
+	oldest  *time.Time
+	tally   *tally // with the images at work entered
 }
 
 // lookAtWork counts the markers, one for each export, and reads the first of the queue.
 func (f *Ferry) lookAtWork(ctx context.Context) (atWork, error) {
-	w := atWork{images: map[string]bool{}, reasons: map[string]int{}}
-	err := f.eachMarker(ctx, f.index.Exporting, func(m manifest.Marker) {
-		if !w.images[m.ImageID] {
-			w.images[m.ImageID] = true
-			w.exporting++
-		}
-	})
+	w := atWork{reasons: map[string]int{}, tally: newTally(map[string]bool{})}
+	err := f.eachMarker(ctx, f.index.Exporting, w.tally.enter)
 	var first []string
 	if err == nil {
 		err = f.eachMarker(ctx, f.index.Queued, func(m manifest.Marker) {
-			if w.images[m.ImageID] {
+			if _, known := w.tally.atWork[m.ImageID]; known {
 				return
 			}
-			w.images[m.ImageID] = true
-			w.queued++
+			w.tally.enter(m)
 			if len(first) < maxWaitingRead {
 				first = append(first, m.ImageID)
 			}
@@ -145,19 +147,16 @@ func (f *Ferry) lookAtWork(ctx context.Context) (atWork, error) {
 		return w, err
 	}
 	lines, err := f.published(ctx, first)
-	for i, line := range lines {
-		switch m := line.manifest; {
-		case m == nil:
-		case m.State.Terminal(): // its marker was left behind
-			w.queued--
-			delete(w.images, first[i])
-		case m.State != manifest.Exporting:
-			if m.Reason != "" {
-				w.reasons[m.Reason]++
-			}
-			if w.oldest == nil || m.CreatedAt.Before(*w.oldest) {
-				w.oldest = &m.CreatedAt
-			}
+	for _, line := range lines {
+		m := line.manifest
+		if m == nil || m.State != manifest.Queued && m.State != manifest.Submitting {
+			continue
+		}
+		if m.Reason != "" {
+			w.reasons[m.Reason]++
+		}
+		if w.oldest == nil || m.CreatedAt.Before(*w.oldest) {
+			w.oldest = &m.CreatedAt
 		}
 	}
 	return w, err

@@ -63,11 +63,12 @@ func (f *Ferry) Plan(ctx context.Context, maxAge time.Duration) ([]Decision, err
 // plan decides in the order of Sweep.
 func (f *Ferry) plan(image manifest.Image, known bool) Decision {
 	d := Decision{ImageID: image.ID, Name: image.Name, Created: image.CreationTime}
+	unwanted := f.unwanted(image)
 	switch bad := checkImage(image, f.settings.AccountID); {
 	case known:
 		d.Action = PlanKeep
-	case f.settings.Wants != nil && !f.settings.Wants(image.Name, image.Family, image.Tags):
-		d.Action, d.Reason, d.Remedy = PlanExclude, notSelected, reasons[notSelected].Remedy
+	case unwanted != "":
+		d.Action, d.Reason, d.Remedy = PlanExclude, unwanted, reasons[unwanted].Remedy
 	case bad != nil:
 		d.Action, d.Reason, d.Remedy, d.Detail = PlanSkip, bad.Code, bad.Remedy, bad.detail
 	default:

@@ -45,6 +45,9 @@ func checkImage(i manifest.Image, accountID string) *finding {
 	if f := checkOwner(i, accountID); f != nil {
 		return f
 	}
+	if IsRehearsal(i.Name) {
+		return found(imageRehearsal, "the image is called "+i.Name)
+	}
 	if f := checkStatus(i); f != nil {
 		return f
 	}

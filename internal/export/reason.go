@@ -52,6 +52,7 @@ const (
 	imageCategory       = "image-category"
 	imageNotSupported   = "image-not-supported"
 	imageForbidden      = "image-forbidden"
+	imageRehearsal      = "image-of-rehearsal"
 	imageExporting      = "image-exporting-elsewhere"
 	notSelected         = "not-selected"
 	prefixInvalid       = "prefix-invalid"
@@ -120,6 +121,7 @@ func reasonTable() []Reason {
 		{imageLicense, Skip, "Nothing can be done: the licence of the image's system does not allow its export."},
 		{imageCategory, Skip, "Copy the image to a custom image of this account and export the copy."},
 		{imageNotSupported, Skip, "Read the detail: ECS does not export images like this one."},
+		{imageRehearsal, Skip, "Nothing: the image is a rehearsal's, which deletes it again."},
 		{imageForbidden, Wait, "Allow the function's role ecs:ExportImage on this image."},
 		{imageExporting, Wait, "Wait: another export of the image is running; ours follows."},
 		{notSelected, Note, "Change FERRY_SELECT_* or FERRY_EXCLUDE_*, or ask for the image by its id."},

@@ -218,3 +218,24 @@ func TestOverviewOfMany(t *testing.T) {
 		}
 	})
 }
+
+// Every duplicate event leaves a marker for a minute: the export counts as what it is.
+func TestCountsInSpiteOfMarkersLeft(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.sweep(SweepOrder{})
+		w.add("m-1")
+		w.submit("m-1")
+		w.pass(time.Hour)
+		w.submit("m-1")
+		if left := w.markers("m-1"); len(left) != 2 {
+			t.Fatalf("in the index is %q", left)
+		}
+		w.sweep(SweepOrder{})
+		o, err := w.ferry().Overview(w.Context())
+		if err != nil || o.Total != 1 || o.States[manifest.Exported] != 1 || o.Bytes == 0 || o.Coverage.Wanted != 1 || o.Coverage.Exported != 1 {
+			t.Errorf("the overview is %+v with the coverage %+v (%v)", o, o.Coverage, err)
+		}
+		w.pass(time.Hour)
+	})
+}

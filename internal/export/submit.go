@@ -20,7 +20,7 @@ func (f *Ferry) Submit(ctx context.Context, o Order) (Result, error) {
 
 // submit is Submit with what is already known of the image.
 func (f *Ferry) submit(ctx context.Context, o Order, image *manifest.Image) (Result, error) {
-	if f.settings.Wants != nil && !o.Explicit {
+	if f.settings.looksFirst() && !o.Explicit {
 		if image == nil {
 			seen, ok, err := f.Images.Image(ctx, o.ImageID)
 			if err != nil {
@@ -31,8 +31,8 @@ func (f *Ferry) submit(ctx context.Context, o Order, image *manifest.Image) (Res
 			}
 			image = &seen
 		}
-		if !f.settings.Wants(image.Name, image.Family, image.Tags) {
-			return noted(o.ImageID, notSelected), nil
+		if code := f.unwanted(*image); code != "" {
+			return noted(o.ImageID, code), nil
 		}
 	}
 	r, err := f.attempt(ctx, f.first(o), errand{image: image})

@@ -36,6 +36,7 @@ type sweep struct {
 	round     Round
 	since     time.Time
 	submitted int
+	idle      bool // the page before had nothing to submit
 	census    manifest.Census
 }
 
@@ -45,32 +46,39 @@ func (s *sweep) run(ctx context.Context) error {
 		return err
 	}
 	s.census.States, s.census.Reasons, s.census.Bytes = t.states, t.reasons, t.bytes
-	for page := 1; ; page++ {
-		if !s.hasTime(ctx) {
+	for images, err := range s.imagePages(ctx, s.since, s.ahead) {
+		if errors.Is(err, errOutOfTime) {
 			s.round.Incomplete = true
 			return nil
 		}
-		images, total, err := s.Images.Images(ctx, s.since, page)
 		if err != nil {
 			return err
 		}
+		before := s.submitted
 		for _, image := range images {
 			if err := s.one(ctx, image, known); err != nil || s.round.Incomplete {
 				return err
 			}
 		}
-		if len(images) == 0 || page*ImagePageSize >= total {
-			break
-		}
+		s.idle = s.order.DryRun || s.submitted == before
 	}
 	s.leaveCensus(ctx)
 	return nil
 }
 
+// ahead is how many pages to read ahead: none while there is something to submit on them, which takes far longer than reading
+// them and lets them grow old, and none where a limit ends the sweep soon.
+func (s *sweep) ahead() int {
+	if s.idle && s.order.Limit == 0 {
+		return maxPagesAhead
+	}
+	return 0
+}
+
 // one submits an image that is wanted and has no export.
 func (s *sweep) one(ctx context.Context, image manifest.Image, known inventory) error {
 	s.round.Seen++
-	if s.settings.Wants != nil && !s.settings.Wants(image.Name, image.Family, image.Tags) {
+	if s.unwanted(image) != "" {
 		return nil
 	}
 	s.census.Wanted++

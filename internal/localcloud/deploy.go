@@ -30,9 +30,15 @@ func (c *Cloud) Deploy(ctx context.Context, d Deployment) (fcd.Spec, error) {
 	if err := c.prepareAccount(spec); err != nil {
 		return fcd.Spec{}, fmt.Errorf("deploy: %w", err)
 	}
+	return spec, c.deployFunction(ctx, spec, d)
+}
+
+// deployFunction starts Function Compute with the one function.
+func (c *Cloud) deployFunction(ctx context.Context, spec fcd.Spec, d Deployment) error {
 	env := map[string]string{
 		"FERRY_ECS_ENDPOINT": "http://" + c.Endpoints.ECS,
 		"FERRY_OSS_ENDPOINT": "http://" + c.Endpoints.OSS,
+		"FERRY_STS_ENDPOINT": "http://" + c.Endpoints.STS,
 	}
 	maps.Copy(env, d.Env)
 	fc, err := fcd.New(fcd.Options{
@@ -51,15 +57,12 @@ func (c *Cloud) Deploy(ctx context.Context, d Deployment) (fcd.Spec, error) {
 		MaxInstances: d.MaxInstances,
 	})
 	if err != nil {
-		return fcd.Spec{}, fmt.Errorf("deploy: %w", err)
+		return fmt.Errorf("deploy: %w", err)
 	}
 	c.FC = fc
 	c.fc.set(fc)
 	c.trigger.set(fc.HTTPTrigger())
-	if err := fc.Deploy(ctx, spec); err != nil {
-		return fcd.Spec{}, err
-	}
-	return spec, nil
+	return fc.Deploy(ctx, spec)
 }
 
 // prepareAccount creates buckets and roles.
@@ -121,8 +124,8 @@ func (c *Cloud) document(name string, vars policy.Vars) (account.Policy, error) 
 	return p, nil
 }
 
-// BuildFunction compiles the function of the module in dir for this machine, as the pre-deploy action of s.yaml does for
-// the real cloud, and returns the path of the executable in out.
+// BuildFunction compiles the function of the module in dir for this machine and returns the path of the executable in out.
+// What is deployed to the real cloud is compiled to be small; this is compiled to be there soon.
 func BuildFunction(ctx context.Context, dir, out string) (string, error) {
 	binary := filepath.Join(out, "main")
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".") // #nosec G204 -- the toolchain, with a path that the caller chose

@@ -1,5 +1,6 @@
-// Package localcloud is the embedded stand-in for one account in one region of Alibaba Cloud: ECS, OSS, STS and RAM,
-// EventBridge and Function Compute, on loopback. It deploys the project's own s.yaml and runs the real function binary.
+// Package localcloud is the embedded stand-in for Alibaba Cloud: ECS, OSS, STS and RAM, EventBridge and Function Compute, on
+// loopback. It deploys the project's own s.yaml and runs the real function binary. It has one account in one region, which more
+// can be added to.
 //
 // It is meant to be as strict as the real cloud. Where nobody documents what that does, the code says "Guess:".
 package localcloud
@@ -64,6 +65,8 @@ type Cloud struct {
 	Administrator account.Identity
 
 	options Options
+	regions map[string]*regionServices
+	places  []*Place // the first is the account and region that the cloud began with
 	fc      lateHandler
 	trigger lateHandler
 	servers []*http.Server
@@ -88,59 +91,76 @@ func Start(options Options) (*Cloud, error) {
 		Region:    options.Region,
 		Directory: account.New(options.AccountID),
 		Tap:       trace.NewTap(options.Latency),
-		Bus:       eventbus.New(options.Region, options.AccountID, options.Log),
 		options:   options,
+		regions:   map[string]*regionServices{},
 	}
 	c.Administrator = c.Directory.PutUser("administrator", account.Administrator())
 	c.OSS = ossd.New(options.Region, c.Directory, c.Tap, options.Log)
 	c.STS = stsd.New(c.Directory, c.Tap, options.Log)
 	c.RAM = ramd.New(c.Directory, c.Tap, options.Log)
-	c.ECS = ecsd.New(ecsd.Options{
-		Region:      options.Region,
-		Directory:   c.Directory,
-		Tap:         c.Tap,
-		Buckets:     imageBuckets{c.OSS},
-		Events:      c.Bus,
-		Speed:       options.Speed,
-		SeedDialect: options.SeedDialect,
-		Quotas:      options.Quotas,
-		Log:         options.Log,
-	})
-	if options.ImportRole {
-		c.PutImportRole()
-	}
 	if err := c.listen(); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("start embedded cloud: %w", err)
 	}
+	if options.ImportRole {
+		c.PutImportRole()
+	}
 	return c, nil
 }
 
+func (c *Cloud) newECS(at *Place) *ecsd.Server {
+	return ecsd.New(ecsd.Options{
+		Region:      at.Region,
+		Directory:   at.Directory,
+		Tap:         c.Tap,
+		Buckets:     imageBuckets{at.OSS},
+		Events:      at.Bus,
+		Speed:       c.options.Speed,
+		SeedDialect: c.options.SeedDialect,
+		Quotas:      c.options.Quotas,
+		Log:         c.options.Log,
+	})
+}
+
+// listen starts the services, those of the first account and region among them.
 func (c *Cloud) listen() error {
+	home, err := c.AddPlace(c.Region, c.Directory.ID())
+	if err != nil {
+		return err
+	}
+	c.ECS, c.Bus = home.ECS, home.Bus
+	c.Endpoints.ECS, c.Endpoints.OSS = home.ECSEndpoint, home.OSSEndpoint
 	for _, service := range []struct {
 		address *string
 		handler http.Handler
 	}{
-		{&c.Endpoints.ECS, c.ECS}, {&c.Endpoints.OSS, c.OSS}, {&c.Endpoints.STS, c.STS},
-		{&c.Endpoints.RAM, c.RAM}, {&c.Endpoints.FC, &c.fc}, {&c.Endpoints.HTTP, &c.trigger},
+		{&c.Endpoints.STS, c.STS}, {&c.Endpoints.RAM, c.RAM}, {&c.Endpoints.FC, &c.fc}, {&c.Endpoints.HTTP, &c.trigger},
 	} {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+		if err := c.serve(service.address, service.handler); err != nil {
 			return err
 		}
-		*service.address = listener.Addr().String()
-		server := &http.Server{
-			Handler:           service.handler,
-			ReadHeaderTimeout: 10 * time.Second,
-			ErrorLog:          slog.NewLogLogger(c.options.Log.Handler(), slog.LevelDebug),
-		}
-		c.servers = append(c.servers, server)
-		c.serving.Go(func() {
-			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-				c.options.Log.Error("service ended", "error", err.Error())
-			}
-		})
 	}
+	return nil
+}
+
+// serve starts a listener and tells its address.
+func (c *Cloud) serve(address *string, handler http.Handler) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	*address = listener.Addr().String()
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(c.options.Log.Handler(), slog.LevelDebug),
+	}
+	c.servers = append(c.servers, server)
+	c.serving.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			c.options.Log.Error("service ended", "error", err.Error())
+		}
+	})
 	return nil
 }
 
@@ -149,8 +169,10 @@ func (c *Cloud) Close() {
 	if c.FC != nil {
 		c.FC.Close()
 	}
-	c.ECS.Close()
-	c.Bus.Close()
+	for _, p := range c.places {
+		p.ECS.Close()
+		p.Bus.Close()
+	}
 	for _, s := range c.servers {
 		_ = s.Close()
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
 // Columns are those of the CSV document; new ones are only added at the end.
@@ -43,7 +43,7 @@ func (r *Report) WriteCSV(w io.Writer) error {
 }
 
 func inert(text string) string {
-	text = terminal.Safe(text)
+	text = words.Safe(text)
 	if strings.HasPrefix(text, "=") || strings.HasPrefix(text, "+") || strings.HasPrefix(text, "-") || strings.HasPrefix(text, "@") {
 		return "'" + text
 	}
@@ -93,7 +93,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 // cell keeps text from being markup.
 func cell(text string) string {
 	var b strings.Builder
-	for _, r := range terminal.Safe(text) {
+	for _, r := range words.Safe(text) {
 		switch {
 		case r == '<':
 			b.WriteString("&lt;")
@@ -112,7 +112,7 @@ func cell(text string) string {
 // Headline is the coverage in one sentence, with what it is a share of.
 func (r *Report) Headline() string {
 	s := r.Summary
-	text := fmt.Sprintf("%s: %d of %s exported", Percent(int(s.CoveragePercent*100+0.5)), s.Exported, terminal.Plural(s.Counted, "counted image"))
+	text := fmt.Sprintf("%s: %d of %s exported", Percent(int(s.CoveragePercent*100+0.5)), s.Exported, words.Plural(s.Counted, "counted image"))
 	var aside []string
 	if s.Skipped > 0 && s.IgnoresSkipped {
 		aside = append(aside, fmt.Sprintf("%d skipped", s.Skipped))

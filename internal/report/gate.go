@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"imageferry/internal/terminal"
+	"imageferry/internal/words"
 )
 
 // A Percent is a share in hundredths of a percent.
@@ -73,7 +73,7 @@ func (r *Report) Judge(rules Rules) {
 			}
 		}
 		if g.Late > 0 {
-			g.Problems = append(g.Problems, fmt.Sprintf("%d of the counted images are older than %s and not exported", g.Late, terminal.Span(rules.MaxAge)))
+			g.Problems = append(g.Problems, fmt.Sprintf("%d of the counted images are older than %s and not exported", g.Late, words.Span(rules.MaxAge)))
 		}
 	}
 	g.Met = len(g.Problems) == 0

@@ -134,7 +134,11 @@ func (in Input) row(image manifest.Image) Row {
 	default:
 		row.foresee(image, in.AccountID)
 	}
-	if row.Class != Exported && in.Wants != nil && !in.Wants(image.Name, image.Family, image.Tags) {
+	switch {
+	case row.Class == Exported:
+	case export.IsRehearsal(image.Name): // its reason says so already
+		row.Class = Excluded
+	case in.Wants != nil && !in.Wants(image.Name, image.Family, image.Tags):
 		row.Class = Excluded
 		if !ok {
 			row.Reason, row.Remedy = "not-selected", ""

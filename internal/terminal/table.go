@@ -3,6 +3,8 @@ package terminal
 import (
 	"io"
 	"strings"
+
+	"imageferry/internal/words"
 )
 
 // A Style colours a cell where colours are wanted.
@@ -106,7 +108,7 @@ func (t Table) safe() [][]Cell {
 	for _, row := range t.Rows {
 		line := make([]Cell, len(row))
 		for i, cell := range row {
-			cell.Text = Safe(cell.Text)
+			cell.Text = words.Safe(cell.Text)
 			line[i] = cell
 		}
 		lines = append(lines, line)

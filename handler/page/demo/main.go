@@ -33,10 +33,9 @@ func run(ctx context.Context) error {
 	address := listener.Addr().String()
 	account := pagetest.Account(time.Now())
 	account.Now = time.Now
-	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: page.New(account, account, page.Options{
-		Destination: pagetest.Destination, Version: "demo", AllowActions: true, PlainHTTP: true, Hosts: []string{address},
-		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	})}
+	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: page.New(page.Options{
+		Version: "demo", AllowActions: true, PlainHTTP: true, Hosts: []string{address},
+	}).Handler(page.Backend{Source: account, Actions: account, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})}
 	fmt.Println("http://" + address + "/  (Ctrl-C ends it)")
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

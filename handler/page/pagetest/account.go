@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"imageferry/handler/page"
+	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 )
 
@@ -21,11 +21,9 @@ func Account(now time.Time) *Memory {
 	}
 	a.month()
 	a.today()
-	a.Coverage = &page.Coverage{Exported: 362, Wanted: 376, At: now.Add(-43 * time.Minute)}
-	a.Schedules = []page.Schedule{
-		{Heartbeat: manifest.Heartbeat{Action: "follow", At: now.Add(-2 * time.Minute)}, PeriodSeconds: 300},
-		{Heartbeat: manifest.Heartbeat{Action: "drain", At: now.Add(-2 * time.Minute), Held: "quota-concurrent"}, PeriodSeconds: 300},
-		{Heartbeat: manifest.Heartbeat{Action: "sweep", At: now.Add(-43 * time.Minute)}, PeriodSeconds: 3600},
+	a.Coverage = &export.Coverage{Exported: 362, Wanted: 376, At: now.Add(-43 * time.Minute)}
+	a.Heartbeats = []manifest.Heartbeat{
+		{Action: "follow", At: now.Add(-2 * time.Minute), Held: "quota-concurrent"}, {Action: "sweep", At: now.Add(-43 * time.Minute)},
 	}
 	a.Hold = &manifest.Hold{
 		Reason: "quota-concurrent", Remedy: "Wait: the account's running exports have to finish first; or ask for a higher quota.",

@@ -13,17 +13,20 @@ import (
 	"sync"
 	"time"
 
-	"imageferry/handler/page"
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 )
 
 // Memory keeps exports. Its fields are set before it is used; its methods are safe for concurrent use.
 type Memory struct {
-	Hold      *manifest.Hold
-	Schedules []page.Schedule
-	Coverage  *page.Coverage
-	Percents  map[string]int
+	Hold       *manifest.Hold
+	Heartbeats []manifest.Heartbeat
+	Coverage   *export.Coverage
+	EndedAsOf  *time.Time
+	Unreadable []export.Result
+	Percents   map[string]int
+	// To is the destination, by default Destination.
+	To manifest.Destination
 	// Fail, if set, is asked before each call by its name, such as Overview; its error is the call's.
 	Fail func(call string) error
 	// Now is the clock of actions.
@@ -86,16 +89,19 @@ func (s *Memory) heads() []*manifest.Manifest {
 }
 
 // Recent implements page.Source.
-func (s *Memory) Recent(_ context.Context, f page.Filter, cursor string, limit int) (page.Recent, error) {
+func (s *Memory) Recent(_ context.Context, f export.Filter, cursor string, limit int) (export.Recent, error) {
 	if err := s.fail("Recent"); err != nil {
-		return page.Recent{}, err
+		return export.Recent{}, err
 	}
 	after, id, found := strings.Cut(cursor, ".")
 	nanos, err := strconv.ParseInt(after, 10, 64)
 	if cursor != "" && (!found || err != nil) {
-		return page.Recent{}, page.ErrCursor
+		return export.Recent{}, export.ErrCursor
 	}
-	var r page.Recent
+	var r export.Recent
+	if f == (export.Filter{}) && cursor == "" {
+		r.Unreadable = s.Unreadable
+	}
 	for _, m := range s.heads() {
 		before := cursor != "" && (m.UpdatedAt.UnixNano() > nanos || m.UpdatedAt.UnixNano() == nanos && m.Image.ID <= id)
 		if before || !f.Match(m) {
@@ -112,12 +118,13 @@ func (s *Memory) Recent(_ context.Context, f page.Filter, cursor string, limit i
 }
 
 // Overview implements page.Source.
-func (s *Memory) Overview(context.Context) (page.Overview, error) {
+func (s *Memory) Overview(context.Context) (export.Overview, error) {
 	if err := s.fail("Overview"); err != nil {
-		return page.Overview{}, err
+		return export.Overview{}, err
 	}
-	o := page.Overview{
-		States: map[manifest.State]int{}, Reasons: map[string]int{}, Hold: s.Hold, Schedules: s.Schedules, Coverage: s.Coverage,
+	o := export.Overview{
+		States: map[manifest.State]int{}, Reasons: map[string]int{}, Hold: s.Hold, Heartbeats: s.Heartbeats,
+		Coverage: s.Coverage, EndedAsOf: s.EndedAsOf,
 	}
 	days := map[string]*day{}
 	for _, m := range s.heads() {
@@ -132,7 +139,7 @@ func (s *Memory) Overview(context.Context) (page.Overview, error) {
 		if m.State.Terminal() {
 			date := m.UpdatedAt.UTC().Format(time.DateOnly)
 			if days[date] == nil {
-				days[date] = &day{Day: page.Day{Date: date, Outcomes: map[manifest.State]int{}}}
+				days[date] = &day{Day: export.Day{Date: date, Outcomes: map[manifest.State]int{}}}
 			}
 			days[date].add(m)
 			if m.State == manifest.Exported && m.Verification != nil {
@@ -147,7 +154,7 @@ func (s *Memory) Overview(context.Context) (page.Overview, error) {
 }
 
 type day struct {
-	page.Day
+	export.Day
 	took []int64
 }
 
@@ -162,7 +169,7 @@ func (d *day) add(m *manifest.Manifest) {
 	}
 }
 
-func (d *day) done() page.Day {
+func (d *day) done() export.Day {
 	if n := len(d.took); n > 0 {
 		slices.Sort(d.took)
 		d.MedianSeconds, d.P90Seconds = d.took[n/2], d.took[n*9/10]
@@ -179,14 +186,25 @@ func (s *Memory) History(_ context.Context, imageID string) ([]manifest.Entry, e
 	defer s.mu.Unlock()
 	entries, ok := s.journals[imageID]
 	if !ok {
-		return nil, fmt.Errorf("read history of %s: %w", imageID, page.ErrUnknown)
+		return nil, fmt.Errorf("read history of %s: %w", imageID, export.ErrUnknown)
 	}
 	return slices.Clone(entries), nil
 }
 
 // Progress implements page.Source.
 func (s *Memory) Progress(context.Context, []string) (map[string]int, error) {
-	return s.Percents, s.fail("Progress")
+	if err := s.fail("Progress"); err != nil {
+		return nil, err
+	}
+	return s.Percents, nil
+}
+
+// Destination implements page.Source.
+func (s *Memory) Destination() manifest.Destination {
+	if s.To == (manifest.Destination{}) {
+		return Destination
+	}
+	return s.To
 }
 
 // Submit implements page.Actions.

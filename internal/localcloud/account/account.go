@@ -7,6 +7,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,9 +37,10 @@ var (
 	ErrNotTrusted = errors.New("the role does not trust the caller")
 )
 
-// A Directory is one account. Its methods are safe for concurrent use.
+// A Directory is one account of a cloud. Its methods are safe for concurrent use.
 type Directory struct {
-	id string
+	id    string
+	realm *realm
 
 	mu    sync.RWMutex
 	users map[string][]Policy
@@ -51,9 +53,15 @@ type role struct {
 	permissions []Policy
 }
 
-// New returns an account without users and roles. The id has 16 digits.
+// New returns an account without users and roles, in a cloud of its own. The id has 16 digits.
 func New(id string) *Directory {
-	return &Directory{id: id, users: map[string][]Policy{}, roles: map[string]role{}, keys: map[string]Identity{}}
+	d := empty(id, &realm{accounts: map[string]*Directory{}})
+	d.realm.accounts[id] = d
+	return d
+}
+
+func empty(id string, in *realm) *Directory {
+	return &Directory{id: id, realm: in, users: map[string][]Policy{}, roles: map[string]role{}, keys: map[string]Identity{}}
 }
 
 // ID is the account's id.
@@ -97,18 +105,27 @@ func (d *Directory) RoleARN(name string) string {
 // AssumeByService issues temporary credentials of a role to an Alibaba Cloud service such as "fc.aliyuncs.com", if the
 // role's trust policy names it. Errors: ErrNoSuchRole, ErrNotTrusted.
 func (d *Directory) AssumeByService(service, roleName, session string, duration time.Duration) (Identity, error) {
-	return d.assume(roleName, session, duration, func(p Principal) bool { return contains(p.Service, service) })
+	return d.assume(roleName, session, duration, nil, func(p Principal) bool { return contains(p.Service, service) })
 }
 
-// AssumeByIdentity issues temporary credentials of a role to a user or role, if the trust policy names its account's root
-// or itself. That the caller may call sts:AssumeRole is the caller's to check. Errors: ErrNoSuchRole, ErrNotTrusted.
-func (d *Directory) AssumeByIdentity(caller Identity, roleName, session string, duration time.Duration) (Identity, error) {
-	return d.assume(roleName, session, duration, func(p Principal) bool {
-		return contains(p.RAM, fmt.Sprintf("acs:ram::%s:root", caller.AccountID)) || contains(p.RAM, caller.ARN)
+// AssumeByIdentity issues temporary credentials of a role to a user or role of any account of the cloud, if the trust policy
+// names the caller's account's root or the caller itself, under conditions that the external id meets; an empty one is none.
+// That the caller may call sts:AssumeRole is the caller's to check. Errors: ErrNoSuchRole, ErrNotTrusted.
+func (d *Directory) AssumeByIdentity(caller Identity, roleName, session, externalID string, duration time.Duration) (Identity, error) {
+	var context map[string]string
+	if externalID != "" {
+		context = map[string]string{"sts:ExternalId": externalID}
+	}
+	names := []string{fmt.Sprintf("acs:ram::%s:root", caller.AccountID), caller.ARN}
+	if caller.RoleName != "" {
+		names = append(names, fmt.Sprintf("acs:ram::%s:role/%s", caller.AccountID, caller.RoleName))
+	}
+	return d.assume(roleName, session, duration, context, func(p Principal) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return contains(p.RAM, name) })
 	})
 }
 
-func (d *Directory) assume(roleName, session string, duration time.Duration, trusted func(Principal) bool) (Identity, error) {
+func (d *Directory) assume(roleName, session string, duration time.Duration, context map[string]string, trusted func(Principal) bool) (Identity, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r, ok := d.roles[strings.ToLower(roleName)]
@@ -116,7 +133,7 @@ func (d *Directory) assume(roleName, session string, duration time.Duration, tru
 		return Identity{}, fmt.Errorf("assume role %s: %w", roleName, ErrNoSuchRole)
 	}
 	for _, s := range r.trust.Statement {
-		if s.Effect != "Allow" || s.Principal == nil || !anyMatch(s.Action, "sts:AssumeRole", true) || !trusted(*s.Principal) {
+		if s.Effect != "Allow" || s.Principal == nil || !anyMatch(s.Action, "sts:AssumeRole", true) || !trusted(*s.Principal) || !s.holds(context) {
 			continue
 		}
 		identity := Identity{
@@ -134,16 +151,22 @@ func (d *Directory) assume(roleName, session string, duration time.Duration, tru
 	return Identity{}, fmt.Errorf("assume role %s: %w", roleName, ErrNotTrusted)
 }
 
-// Lookup finds the identity of an access key, expired or not: the service checks the token and its expiry, because each
-// reports them in its own words. Error: ErrNoSuchKey.
+// Lookup finds the identity of an access key of any account of the cloud, expired or not: the service checks the token and
+// its expiry, because each reports them in its own words. Error: ErrNoSuchKey.
 func (d *Directory) Lookup(accessKeyID string) (Identity, error) {
+	for _, account := range d.all() {
+		if identity, ok := account.key(accessKeyID); ok {
+			return identity, nil
+		}
+	}
+	return Identity{}, fmt.Errorf("look up access key: %w", ErrNoSuchKey)
+}
+
+func (d *Directory) key(accessKeyID string) (Identity, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	identity, ok := d.keys[accessKeyID]
-	if !ok {
-		return Identity{}, fmt.Errorf("look up access key: %w", ErrNoSuchKey)
-	}
-	return identity, nil
+	return identity, ok
 }
 
 // Expire makes the temporary keys of an identity expire now.
@@ -168,9 +191,12 @@ func (d *Directory) ExpireSession(arn string) {
 	}
 }
 
-// Allowed decides whether the identity may do the action on the resource, given the request's condition keys: a Deny
-// wins, and what no statement allows is denied.
+// Allowed decides whether the identity's own account lets it do the action on the resource, given the request's condition
+// keys: a Deny wins, and what no statement allows is denied. Whether another account lets it in is that one's to say.
 func (d *Directory) Allowed(identity Identity, action, resource string, context map[string]string) bool {
+	if own, ok := d.Account(identity.AccountID); ok {
+		d = own
+	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	permissions := d.permissions(identity)

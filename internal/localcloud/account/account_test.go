@@ -161,10 +161,10 @@ func TestAssume(t *testing.T) {
 			return dir.AssumeByService("fc.aliyuncs.com", "absent", "s", time.Hour)
 		}, account.ErrNoSuchRole},
 		"a trusted user": {func() (account.Identity, error) {
-			return dir.AssumeByIdentity(one, "trusting", "s", time.Hour)
+			return dir.AssumeByIdentity(one, "trusting", "s", "", time.Hour)
 		}, nil},
 		"another user": {func() (account.Identity, error) {
-			return dir.AssumeByIdentity(two, "trusting", "s", time.Hour)
+			return dir.AssumeByIdentity(two, "trusting", "s", "", time.Hour)
 		}, account.ErrNotTrusted},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,25 +5,19 @@ import (
 	"slices"
 )
 
-// IssuedToken tells whether the security token was issued to any identity of this account, expired or not: a service
+// IssuedToken tells whether the security token was issued to any identity of the cloud, expired or not: a service
 // tells a token that it never saw from one that belongs to another access key.
 func (d *Directory) IssuedToken(token string) bool {
-	if token == "" {
-		return false
-	}
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	for _, identity := range d.keys {
-		if identity.Token == token {
-			return true
-		}
-	}
-	return false
+	return token != "" && slices.ContainsFunc(d.Issued(), func(identity Identity) bool { return identity.Token == token })
 }
 
-// Issued returns every identity that keys were issued for, expired ones too, in no order.
+// Issued returns every identity of the cloud that keys were issued for, expired ones too, in no order.
 func (d *Directory) Issued() []Identity {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return slices.Collect(maps.Values(d.keys))
+	var all []Identity
+	for _, account := range d.all() {
+		account.mu.RLock()
+		all = slices.AppendSeq(all, maps.Values(account.keys))
+		account.mu.RUnlock()
+	}
+	return all
 }

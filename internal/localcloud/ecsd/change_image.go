@@ -46,6 +46,7 @@ func (s *Server) removeOwn(id string, force bool, veto *openapi.Error) *openapi.
 	case veto != nil:
 		return veto
 	}
+	s.leaveSnapshots(image)
 	s.images.remove(id)
 	return nil
 }

@@ -1,6 +1,6 @@
 // Package ecsd is the embedded ECS: custom images, and the tasks that export them into OSS buckets and import them from
 // there, over its RPC API.
-// Instances, snapshots and everything else of ECS are not modelled.
+// Of snapshots there are only those that deleted images leave behind. Instances and everything else of ECS are not modelled.
 package ecsd
 
 import (
@@ -59,6 +59,7 @@ type Server struct {
 	failures   map[string]openapi.Error // by image, for the next export that ends
 	importFail map[string]openapi.Error // by the name of the image, for the next import that ends
 	tokens     map[string]tokenUse
+	snapshots  map[string]bool // that deleted images have left behind
 }
 
 // New returns a Server without images. Close it after use.
@@ -73,6 +74,7 @@ func New(options Options) *Server {
 		tokens:   map[string]tokenUse{},
 
 		importFail: map[string]openapi.Error{},
+		snapshots:  map[string]bool{},
 	}
 	s.service = openapi.Service{
 		Name: "ecs", Version: "2014-05-26", Operations: s.operations(),
@@ -127,6 +129,7 @@ func (s *Server) operations() map[string]openapi.Operation {
 		"CreateImage":           {Required: region, Resources: s.allImages, Apply: s.inRegion(s.createImage)},
 		"DeleteImage":           {Required: image, Resources: s.oneImage, Apply: s.inRegion(s.deleteImage)},
 		"ModifyImageAttribute":  {Required: image, Resources: s.oneImage, Apply: s.inRegion(s.modifyImageAttribute)},
+		"DeleteSnapshot":        {Required: []string{"SnapshotId"}, Resources: s.oneSnapshot, Apply: s.deleteSnapshot},
 		"TagResources":          {Required: []string{"RegionId", "ResourceType"}, Resources: s.listedImages, Apply: s.inRegion(s.tagResources)},
 		"ExportImage":           export,
 		"ImportImage":           {Required: region, Resources: s.allImages, Apply: s.importImage},

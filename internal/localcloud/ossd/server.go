@@ -19,11 +19,17 @@ import (
 	"imageferry/internal/localcloud/trace"
 )
 
-// A Server is the OSS of one region, seen through that region's endpoint. It also knows buckets of other regions, to
-// refuse them as OSS does. It is an http.Handler, keeps everything in memory and is safe for concurrent use. Like OSS it
-// is strongly consistent: a call that begins after another one was answered sees what that one did, listings included.
+// A Server is OSS seen through the endpoint of one region. It also knows buckets of other regions, to refuse them as OSS
+// does; [Server.In] is the same OSS seen through the endpoint of one of those. It is an http.Handler, keeps everything in memory
+// and is safe for concurrent use. Like OSS it is strongly consistent: a call that begins after another one was answered sees
+// what that one did, listings included.
 type Server struct {
-	region  string
+	region string
+	*state
+}
+
+// state is what the endpoints of all regions have in common.
+type state struct {
 	dir     *account.Directory
 	tap     *trace.Tap
 	log     *slog.Logger
@@ -42,8 +48,11 @@ func New(region string, dir *account.Directory, tap *trace.Tap, log *slog.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{region: region, dir: dir, tap: tap, log: log, maxBody: MaxBody, buckets: map[string]*bucket{}}
+	return &Server{region, &state{dir: dir, tap: tap, log: log, maxBody: MaxBody, buckets: map[string]*bucket{}}}
 }
+
+// In is this OSS at the endpoint of a region.
+func (s *Server) In(region string) *Server { return &Server{region, s.state} }
 
 // ServeHTTP answers one call. Requests are addressed as OSS requires, by virtual host (bucket.endpoint/key), and on an IP
 // address or localhost, where no virtual host can exist, by path (/bucket/key).

@@ -15,13 +15,13 @@ import (
 	"imageferry/internal/localcloud/trace"
 )
 
-// A Server is the STS of one account. Its methods are safe for concurrent use.
+// A Server is the STS of one cloud, whose accounts' roles it knows. Its methods are safe for concurrent use.
 type Server struct {
 	dir     *account.Directory
 	service openapi.Service
 }
 
-// New returns the STS of an account. A nil log stands for slog.Default().
+// New returns the STS of an account and the others of its cloud. A nil log stands for slog.Default().
 func New(dir *account.Directory, tap *trace.Tap, log *slog.Logger) *Server {
 	if log == nil {
 		log = slog.Default()
@@ -51,6 +51,7 @@ func denied() *openapi.Error {
 var (
 	roleARN     = regexp.MustCompile(`^acs:ram::(\d{16}):role/([0-9A-Za-z._-]{1,64})$`)
 	sessionName = regexp.MustCompile(`^[0-9A-Za-z.@_-]{2,64}$`)
+	externalID  = regexp.MustCompile(`^[\w+=,.@:/-]{2,}$`)
 )
 
 // Bounds of DurationSeconds. Guess: every role has the default maximum session duration.
@@ -84,6 +85,8 @@ func (s *Server) assumeRole(_ context.Context, req *openapi.Request) (openapi.Re
 		return nil, malformed("RoleArn")
 	case !sessionName.MatchString(session):
 		return nil, malformed("RoleSessionName")
+	case p.Get("ExternalId") != "" && !externalID.MatchString(p.Get("ExternalId")):
+		return nil, malformed("ExternalId")
 	case p.Get("Policy") != "":
 		return nil, openapi.Errorf(http.StatusBadRequest, "InvalidParameter.Policy", "Session policies are not supported by this STS.")
 	}
@@ -91,10 +94,11 @@ func (s *Server) assumeRole(_ context.Context, req *openapi.Request) (openapi.Re
 	if err != nil {
 		return nil, openapi.Errorf(http.StatusBadRequest, "InvalidParameter.DurationSeconds", "The Min/Max value of DurationSeconds is 15min/1hr.")
 	}
-	if arn[1] != s.dir.ID() {
-		return nil, noSuchRole() // other accounts are not modelled
+	owner, ok := s.dir.Account(arn[1])
+	if !ok {
+		return nil, noSuchRole() // Guess: what is not there is told across accounts, too
 	}
-	identity, assumeErr := s.dir.AssumeByIdentity(req.Identity, arn[2], session, time.Duration(seconds)*time.Second)
+	identity, assumeErr := owner.AssumeByIdentity(req.Identity, arn[2], session, p.Get("ExternalId"), time.Duration(seconds)*time.Second)
 	switch {
 	case errors.Is(assumeErr, account.ErrNoSuchRole):
 		return nil, noSuchRole()

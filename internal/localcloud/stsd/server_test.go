@@ -141,7 +141,7 @@ func TestGetCallerIdentity(t *testing.T) {
 	w := newWorld(t)
 	w.dir.PutRole("target", policy("Allow", "sts:AssumeRole", "", "acs:ram::"+accountID+":root"))
 	user := w.dir.PutUser("user")
-	role, err := w.dir.AssumeByIdentity(user, "target", "s-1", time.Hour)
+	role, err := w.dir.AssumeByIdentity(user, "target", "s-1", "", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,10 @@
-// Package terminal puts before people what others wrote: text that cannot harm their terminal, aligned tables, times and
-// sizes in words.
-package terminal
+// Package words puts things before people: text of others that can do no harm, and times, sizes and numbers in words.
+package words
 
 import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/mattn/go-runewidth"
 )
 
 // Safe makes text harmless on one line of a terminal: control characters, invalid bytes, line breaks and the invisible
@@ -61,20 +58,6 @@ func hex(r rune, digits int) string {
 		r >>= 4
 	}
 	return string(b)
-}
-
-// cells measures text. What is ambiguous is narrow, whatever the locale says: so output is the same everywhere.
-var cells = &runewidth.Condition{StrictEmojiNeutral: true}
-
-// Width is how many columns of a terminal safe text takes.
-func Width(text string) int { return cells.StringWidth(text) }
-
-// Clip shortens safe text to a number of columns, with an ellipsis in place of what is left out.
-func Clip(text string, columns int) string {
-	if Width(text) <= columns {
-		return text
-	}
-	return cells.Truncate(text, columns, "…")
 }
 
 // SafeJSON escapes, in a JSON document, what Safe would escape in text. The document means the same as before: JSON has

@@ -1,0 +1,101 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"imageferry/internal/manifest"
+)
+
+// Get reads the newest revision of a restore: ErrUnknown when there is none.
+func (r *Restorer) Get(ctx context.Context, name string) (*Record, error) {
+	head, err := r.journal.Head(ctx, r.settings.Region, name)
+	if errors.Is(err, manifest.ErrNotFound) {
+		return nil, fmt.Errorf("get restore of %s: %w", name, ErrUnknown)
+	}
+	return head, err
+}
+
+// History reads the whole journal of a name, oldest revision first: ErrUnknown when there is none.
+func (r *Restorer) History(ctx context.Context, name string) ([]manifest.Place[*Record], error) {
+	places, err := r.journal.History(ctx, r.settings.Region, name)
+	if errors.Is(err, manifest.ErrNotFound) {
+		return nil, fmt.Errorf("read history of %s: %w", name, ErrUnknown)
+	}
+	return places, err
+}
+
+// A Listed restore is what is published of it, or why that cannot be read.
+type Listed struct {
+	Name   string
+	Record *Record // nil when Err is set
+	Err    error
+}
+
+// listPage is how many names are listed at once.
+const listPage = 1000
+
+// List reads the newest revisions of all restores into the region, in the order of their names.
+func (r *Restorer) List(ctx context.Context) ([]Listed, error) {
+	var all []Listed
+	for after := ""; ; {
+		names, more, err := r.journal.Names(ctx, r.settings.Region, after, listPage)
+		if err != nil {
+			return nil, fmt.Errorf("list restores: %w", err)
+		}
+		for _, name := range names {
+			if !ValidName(name) {
+				continue // somebody else's object
+			}
+			record, err := r.journal.Head(ctx, r.settings.Region, name)
+			switch {
+			case errors.Is(err, manifest.ErrNotFound):
+				continue
+			case errors.Is(err, manifest.ErrUnreadable), errors.Is(err, manifest.ErrNewer):
+			case err != nil:
+				return nil, fmt.Errorf("list restores: %w", err)
+			}
+			all = append(all, Listed{Name: name, Record: record, Err: err})
+		}
+		if !more || len(names) == 0 {
+			return all, nil
+		}
+		after = names[len(names)-1]
+	}
+}
+
+// Resume goes on with a restore if it is its turn, as Run does: one that is queued waits for its due time. ErrUnknown when
+// there is none.
+func (r *Restorer) Resume(ctx context.Context, name string, watch func(Progress)) (*Record, error) {
+	head, err := r.Get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return r.goOn(ctx, head, false, watch)
+}
+
+// ResumeAll goes on with every restore that has not ended, as far as ctx's deadline allows, and tells of those that it has
+// brought further. One restore's trouble is not the others': the errors are joined.
+func (r *Restorer) ResumeAll(ctx context.Context) ([]*Record, error) {
+	all, err := r.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var worked []*Record
+	var troubles []error
+	for _, l := range all {
+		if l.Record == nil || l.Record.State.Terminal() || !r.hasTime(ctx) {
+			continue
+		}
+		next, err := r.goOn(ctx, l.Record, false, nil)
+		if err != nil {
+			troubles = append(troubles, err)
+			continue
+		}
+		if next.Revision > l.Record.Revision {
+			worked = append(worked, next)
+		}
+	}
+	return worked, errors.Join(troubles...)
+}
