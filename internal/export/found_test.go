@@ -2,6 +2,7 @@ package export
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,10 +118,9 @@ func TestWaitingForgetsNoTask(t *testing.T) {
 
 // during calls do once, before the first operation on a key that contains part.
 func (w *world) during(op, part string, do func()) {
-	done := false
+	var done atomic.Bool
 	w.store.SetFault(func(o, key string) (bool, error) {
-		if o == op && strings.Contains(key, part) && !done {
-			done = true
+		if o == op && strings.Contains(key, part) && !done.Swap(true) {
 			do()
 		}
 		return false, nil

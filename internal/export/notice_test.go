@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,10 +162,16 @@ func TestNotifyAfterACrash(t *testing.T) {
 				r := &receiver{}
 				w.notifier = r
 				w.add("m-1", func(image *manifest.Image) { image.OSType = "windows" })
-				written := false
+				var written atomic.Bool
 				w.store.SetFault(func(op, key string) (bool, error) {
-					written = written || op == manifesttest.Create && strings.HasSuffix(key, "00000002.json")
-					return false, map[bool]error{true: errors.New("dead")}[written && op != manifesttest.Create && (op == manifesttest.Delete || strings.Contains(key, part))]
+					if op == manifesttest.Create && strings.HasSuffix(key, "00000002.json") {
+						written.Store(true)
+						return false, nil
+					}
+					if written.Load() && (op == manifesttest.Delete || strings.Contains(key, part)) {
+						return false, errors.New("dead")
+					}
+					return false, nil
 				})
 				_, _ = w.ferry().Submit(w.Context(), Order{ImageID: "m-1", Trigger: w.trigger("event"), Available: true})
 				w.store.SetFault(nil)
