@@ -12,13 +12,17 @@ import (
 	"imageferry/internal/localcloud/trace"
 )
 
-var crashEvery = flag.Int("crash.every", 11, "try every nth crash point; 1 tries all of them")
+var crashEvery = flag.Int("crash.every", 11, "try every nth crash point; 1 tries all of them; with -short a seventh of those")
 
 // TestCrashes kills the function's process at each of its calls, once before the call is applied and once before it is
 // answered, lets the platform go on as usual, and finds every invariant kept. A point is a call of a scenario, in the order
 // in which the calls of a run arrive, and one of the two sides.
 func TestCrashes(t *testing.T) {
 	t.Parallel()
+	step := max(1, *crashEvery)
+	if testing.Short() {
+		step *= 7
+	}
 	var all tally
 	t.Cleanup(func() { fmt.Println("crash points:", &all) })
 	for _, s := range scenarios() {
@@ -30,7 +34,7 @@ func TestCrashes(t *testing.T) {
 			}
 			var mine tally
 			t.Run("at", func(t *testing.T) {
-				for n := 0; n < 2*calls; n += max(1, *crashEvery) {
+				for n := 0; n < 2*calls; n += step {
 					c := &crash{at: n/2 + 1, after: n%2 == 1}
 					t.Run(c.String(), func(t *testing.T) {
 						t.Parallel()

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	simSeeds = flag.Uint64("sim.seeds", 2000, "how many scenarios TestSimulation plays")
+	simSeeds = flag.Uint64("sim.seeds", 2000, "how many scenarios TestSimulation plays; with -short a tenth of them")
 	simFirst = flag.Uint64("sim.first", 1, "the seed of the first one")
 	simSeed  = flag.Uint64("sim.seed", 0, "play the scenario of this seed alone, and tell all that happens")
 )
@@ -28,6 +28,10 @@ func TestSimulation(t *testing.T) {
 		}
 		return
 	}
+	seeds := *simSeeds
+	if testing.Short() {
+		seeds /= 10
+	}
 	var next atomic.Uint64
 	next.Store(*simFirst)
 	var steps, tasks atomic.Int64
@@ -36,7 +40,7 @@ func TestSimulation(t *testing.T) {
 			t.Parallel()
 			for {
 				seed := next.Add(1) - 1
-				if seed >= *simFirst+*simSeeds || t.Failed() {
+				if seed >= *simFirst+seeds || t.Failed() {
 					return
 				}
 				s := simulate(t, seed, nil)
