@@ -188,7 +188,7 @@ func TestUIActions(t *testing.T) {
 		t.Errorf("asked by %+v", shown.Export.Trigger)
 	}
 	s.wantRun(t, exitOK, "follow", "--wait")
-	if answer, body = p.ask("POST", base+"/images/"+id+"/cancel", url.Values{"csrf": {csrf}}); answer.StatusCode != http.StatusConflict {
+	if answer, _ = p.ask("POST", base+"/images/"+id+"/cancel", url.Values{"csrf": {csrf}}); answer.StatusCode != http.StatusConflict {
 		t.Errorf("cancel what is over: %s", answer.Status)
 	}
 	if answer, body = p.ask("POST", base+"/images/"+id+"/retry", url.Values{"csrf": {csrf}}); !strings.Contains(body, "The export was started again.") {
