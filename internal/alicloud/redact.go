@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -11,12 +12,21 @@ import (
 const maxMessage = 500
 
 var (
-	urlPattern = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://[^\s"'<>]+`)
+	urlPattern = lazily(`(?i)\b[a-z][a-z0-9+.-]*://[^\s"'<>]+`)
 	// Values as in a query, a header or an escaped string to sign, which services repeat in their messages.
-	secretPattern = regexp.MustCompile(`(?i)((?:oss)?accesskey(?:id|secret)|(?:x-oss-)?security-?token|(?:x-oss-)?signature|(?:x-oss-)?credential|external-?id|authorization)` +
+	secretPattern = lazily(`(?i)((?:oss)?accesskey(?:id|secret)|(?:x-oss-)?security-?token|(?:x-oss-)?signature|(?:x-oss-)?credential|external-?id|authorization)` +
 		`(%(?:25)*3D|=|:\s*)(.*?)(%(?:25)*26|[&\s"'<>,]|$)`)
-	tokenPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+	tokenPattern = lazily(`^[A-Za-z0-9._-]+$`)
 )
+
+// maxToken is the longest error code or request id that is shown, in bytes.
+const maxToken = 128
+
+// lazily compiles an expression when it is first needed: most are needed only once something goes wrong, and each would cost
+// the function's start.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
 
 // redact makes text fit to be shown: on one line, short, without the credentials, without URLs and without the values
 // of parameters that are secret.
@@ -30,8 +40,8 @@ func redact(text string, c Credentials) string {
 			text = strings.ReplaceAll(text, form, "***")
 		}
 	}
-	text = urlPattern.ReplaceAllString(text, "[url]")
-	text = secretPattern.ReplaceAllString(text, "$1$2***$4")
+	text = urlPattern().ReplaceAllString(text, "[url]")
+	text = secretPattern().ReplaceAllString(text, "$1$2***$4")
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.IsSpace(r) {
 			return ' '
@@ -49,7 +59,7 @@ func redact(text string, c Credentials) string {
 // are.
 func token(text string, c Credentials) string {
 	text = strings.TrimSpace(text)
-	if !tokenPattern.MatchString(text) || redact(text, c) != text {
+	if len(text) > maxToken || !tokenPattern().MatchString(text) || redact(text, c) != text {
 		return ""
 	}
 	return text

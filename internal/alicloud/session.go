@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"time"
 
 	"imageferry/internal/alicloud/endpoint"
@@ -45,7 +44,7 @@ type Session struct {
 
 // Open makes a Session. An error is a mistake in the options.
 func Open(options Options) (*Session, error) {
-	if !regionPattern.MatchString(options.Region) {
+	if !regionPattern().MatchString(options.Region) {
 		return nil, fmt.Errorf("open session: %q is not a region id", options.Region)
 	}
 	if options.Credentials == nil {
@@ -91,4 +90,4 @@ func Open(options Options) (*Session, error) {
 	}, nil
 }
 
-var regionPattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+var regionPattern = lazily(`^[a-z0-9]+(-[a-z0-9]+)*$`)

@@ -95,10 +95,11 @@ func (c *stsClient) send(request requests.AcsRequest, x *exchange, k Credentials
 	if k.SecurityToken != "" {
 		signer = credentials.NewStsTokenCredential(k.AccessKeyID, k.AccessKeySecret, k.SecurityToken)
 	}
-	client, err := sts.NewClientWithOptions(c.options.Region, config, signer)
+	client, err := sdk.NewClientWithOptions(c.options.Region, config, signer) // not the STS package's own, see ECS's send
 	if err != nil {
 		return err
 	}
+	client.EndpointMap, client.EndpointType = sts.GetEndpointMap(), sts.GetEndpointType()
 	client.Domain = c.at.Host
 	client.AppendUserAgent("imageferry", c.options.Version)
 	return client.DoAction(request, responses.NewCommonResponse())

@@ -80,6 +80,9 @@ type Config struct {
 	// PageActions lets whoever sees the status page submit, retry and cancel there; otherwise it is read-only. Its forms are
 	// signed with a key made of FERRY_HTTP_TOKEN.
 	PageActions bool `env:"FERRY_PAGE_ACTIONS" envDefault:"false" allowed:"true or false; true together with FERRY_HTTP_AUTH=token"`
+	// Restore lets the function restore exported images, when somebody asks over HTTP or by a timer, and rehearse that. Its role
+	// needs permissions of its own for that.
+	Restore bool `env:"FERRY_RESTORE" envDefault:"false" allowed:"true or false"`
 	// AllowPublicRead exports also into a bucket that everyone can read.
 	AllowPublicRead bool `env:"FERRY_ALLOW_PUBLIC_READ" envDefault:"false" allowed:"true or false"`
 	// LogLevel is the least important level that is logged.

@@ -4,6 +4,7 @@ import (
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 	"imageferry/internal/notify"
+	"imageferry/internal/restore"
 	"imageferry/internal/version"
 )
 
@@ -22,12 +23,21 @@ func (c Config) Settings(region, accountID string) export.Settings {
 		RetryDelay:      c.RetryDelay,
 		ClockSkew:       c.ClockSkew,
 		AllowPublicRead: c.AllowPublicRead,
+		Rehearses:       c.Restore,
 		Program:         version.Current,
 	}
 	if selection := c.Selection(); !selection.Empty() {
 		s.Wants = selection.Wants
 	}
 	return s
+}
+
+// Restores are the settings of restores into one region of one account.
+func (c Config) Restores(region, accountID string) restore.Settings {
+	return restore.Settings{
+		Region: region, AccountID: accountID, Layout: manifest.Layout(c.ManifestPrefix), RetryDelay: c.RetryDelay, ClockSkew: c.ClockSkew,
+		Program: version.Current,
+	}
 }
 
 // ManifestFlags are what the command line needs to find the manifests, beside the bucket of the exports.

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
+	"math"
 	"slices"
 	"strings"
 
@@ -44,18 +44,18 @@ const Own = "own"
 const MaxTargets = 16
 
 var (
-	targetName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
-	roleARN    = regexp.MustCompile(`^acs:ram::([0-9]{16}):role/[A-Za-z0-9._@-]{1,64}$`)
-	regionID   = regexp.MustCompile(`^[a-z]{2}(-[a-z0-9]+)+$`)
-	externalID = regexp.MustCompile(`^[A-Za-z0-9._/-]{16,200}$`) // narrower than what STS takes: it stands in a JSON document
+	targetName = newPattern(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`, 1, 32)
+	roleARN    = newPattern(`^acs:ram::([0-9]{16}):role/[A-Za-z0-9._@-]+$`, 32, 95) // a name of 1 to 64
+	regionID   = newPattern(`^[a-z]{2}(-[a-z0-9]+)+$`, 1, math.MaxInt)
+	externalID = newPattern(`^[A-Za-z0-9._/-]+$`, 16, 200) // narrower than what STS takes: it stands in a JSON document
 )
 
 // AccountID owns the role, and so the images; empty for the function's account.
 func (t Target) AccountID() string {
-	if found := roleARN.FindStringSubmatch(t.Role); found != nil {
-		return found[1]
+	if !roleARN.MatchString(t.Role) {
+		return ""
 	}
-	return ""
+	return roleARN.expression().FindStringSubmatch(t.Role)[1]
 }
 
 // For is the configuration of a target, for a function that runs in the region home. The endpoints are the function's own in
@@ -70,7 +70,8 @@ func (c Config) For(t Target, home string) Config {
 	c.Bucket, c.ManifestBucket = t.Bucket, cmp.Or(t.ManifestBucket, t.Bucket)
 	c.Prefix, c.Format = cmp.Or(t.Prefix, c.Prefix), cmp.Or(t.Format, c.Format)
 	c.ExportRole, c.ManifestPrefix = cmp.Or(t.ExportRole, c.ExportRole), cmp.Or(t.ManifestPrefix, c.ManifestPrefix)
-	c.PageURL = "" // the page shows the function's own exports
+	c.PageURL = ""    // the page shows the function's own exports
+	c.Restore = false // the function restores into its own region and account
 	c.Targets = nil
 	return c
 }
@@ -222,7 +223,7 @@ func (r *targetReader) check(t Target) {
 	}
 	for _, optional := range []struct {
 		field, value string
-		pattern      *regexp.Regexp
+		pattern      pattern
 	}{
 		{"region", t.Region, regionID}, {"prefix", t.Prefix, prefixPattern}, {"exportRole", t.ExportRole, rolePattern},
 		{"manifestBucket", t.ManifestBucket, bucketPattern},
@@ -243,8 +244,8 @@ func (r *targetReader) check(t Target) {
 	r.endpoint("ossEndpoint", t.OSSEndpoint)
 }
 
-func (r *targetReader) match(field, value string, pattern *regexp.Regexp) {
-	if !pattern.MatchString(value) {
+func (r *targetReader) match(field, value string, p pattern) {
+	if !p.MatchString(value) {
 		r.wrong(field, fmt.Sprintf("%q does not fit", value))
 	}
 }

@@ -3,8 +3,8 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -15,12 +15,12 @@ import (
 )
 
 var (
-	bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
-	prefixPattern = regexp.MustCompile(`^[A-Za-z0-9]{1,30}$`)
-	rolePattern   = regexp.MustCompile(`^[A-Za-z0-9._@-]{1,64}$`)
+	bucketPattern = newPattern(`^[a-z0-9][a-z0-9-]*[a-z0-9]$`, 3, 63)
+	prefixPattern = newPattern(`^[A-Za-z0-9]+$`, 1, 30)
+	rolePattern   = newPattern(`^[A-Za-z0-9._@-]+$`, 1, 64)
 	// Narrower than what OSS takes in a key: it stands in RAM policies, where * and ? have a meaning.
-	keyPattern   = regexp.MustCompile(`^([A-Za-z0-9._-]+/)+$`)
-	tokenPattern = regexp.MustCompile(`^[!-~]{16,}$`)
+	keyPattern   = newPattern(`^([A-Za-z0-9._-]+/)+$`, 1, math.MaxInt)
+	tokenPattern = newPattern(`^[!-~]+$`, 16, math.MaxInt)
 	formats      = []string{"raw", "vhd", "qcow2", "vmdk", "vdi"}
 )
 
@@ -86,8 +86,8 @@ func (v *verdict) wrong(name, what string) {
 	}
 }
 
-func (v *verdict) match(name, value string, pattern *regexp.Regexp) {
-	if !pattern.MatchString(value) {
+func (v *verdict) match(name, value string, p pattern) {
+	if !p.MatchString(value) {
 		v.wrong(name, fmt.Sprintf("%q does not fit", value))
 	}
 }
