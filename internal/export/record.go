@@ -244,13 +244,17 @@ func (f *Ferry) repair(ctx context.Context, head *manifest.Manifest, stale []man
 
 // removeMarkers removes markers, but never the one that the newest revision calls for. One that stays is met again.
 func (f *Ferry) removeMarkers(ctx context.Context, newest *manifest.Manifest, stale []manifest.Marker) {
-	wanted, _ := manifest.MarkerOf(newest)
+	done := map[manifest.Marker]bool{} // one may have come by two ways
+	if wanted, ok := manifest.MarkerOf(newest); ok {
+		done[wanted] = true
+	}
 	var g errgroup.Group
 	g.SetLimit(8)
 	for _, marker := range stale {
-		if marker == wanted {
+		if done[marker] {
 			continue
 		}
+		done[marker] = true
 		g.Go(func() error {
 			if err := f.index.Remove(ctx, marker); err != nil {
 				f.log.WarnContext(ctx, "stale marker stays", "imageId", marker.ImageID, "error", err.Error())

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"imageferry/internal/manifest"
+	"imageferry/internal/manifest/manifesttest"
 )
 
 func TestFreshEventToExported(t *testing.T) {
@@ -284,4 +285,21 @@ func TestClientToken(t *testing.T) {
 			t.Errorf("another %s has the same token", name)
 		}
 	}
+}
+
+// A drained export removes two markers: the one that led there, and that of its lease.
+func TestDrainRemovesEachMarkerOnce(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.cloud.quota = 0
+		w.add("m-1")
+		w.wantResult(w.submit("m-1"), manifest.Queued, quotaConcurrent)
+		w.cloud.quota = 1
+		w.store.ResetOps()
+		w.drain()
+		w.wantHead("m-1", manifest.Exporting, "")
+		if ops := w.store.Ops(); ops[manifesttest.Delete] != 3 { // and the hold
+			t.Errorf("the drain costs %v", ops)
+		}
+	})
 }
