@@ -14,6 +14,7 @@ import (
 	"imageferry/internal/alicloud"
 	"imageferry/internal/config"
 	"imageferry/internal/export"
+	"imageferry/internal/restore"
 	"imageferry/internal/version"
 )
 
@@ -114,8 +115,14 @@ func (f function) target(at place) (handler.Target, error) {
 	}
 	settings := at.settings.Settings(at.region, at.account)
 	settings.Reserve = at.reserve
+	rehearsed := restorer(session, at)
+	var restores handler.Restores
+	if at.settings.Restore {
+		restores = rehearsed
+	}
 	return handler.Target{
-		Ferry: page.Ferry{Ferry: export.New(cloud, settings, f.buckets[at.name], time.Now, at.log), To: settings.Destination},
+		Restores: restores,
+		Ferry:    page.Ferry{Ferry: export.New(cloud, settings, f.buckets[at.name], time.Now, at.log), To: settings.Destination, Restores: rehearsed},
 		Scope: handler.Scope{
 			Name:           at.name,
 			Region:         at.region,
@@ -125,4 +132,11 @@ func (f function) target(at place) (handler.Target, error) {
 			Bucket:         at.settings.Bucket,
 		},
 	}, nil
+}
+
+// restorer makes the domain of restores of a place.
+func restorer(session *alicloud.Session, at place) *restore.Restorer {
+	settings := at.settings.Restores(at.region, at.account)
+	settings.Reserve = at.reserve
+	return restore.New(session.Restores(at.settings.ManifestBucket), settings, time.Now, at.log)
 }

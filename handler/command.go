@@ -6,6 +6,7 @@ import (
 
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
+	"imageferry/internal/restore"
 )
 
 // A Scope is what a target looks after: Decode ignores the events that lie outside of all scopes. An empty field of the
@@ -64,7 +65,7 @@ func (s Scope) outside(places []envelope) (reason, detail string) {
 	return "", ""
 }
 
-// A Command is what an event asks for: Submit, Tick, HTTP or Ignored.
+// A Command is what an event asks for: Submit, Tick, Restore, HTTP or Ignored.
 type Command interface{ command() }
 
 // Submit asks for the export of one image.
@@ -82,6 +83,15 @@ type Tick struct {
 	Target  string             `json:",omitempty"` // empty: all of them
 }
 
+// Restore asks for a restore, or for the rehearsal of one.
+type Restore struct {
+	Trigger manifest.Trigger
+	ImageID string // of the export; empty: any, which only a rehearsal may be of
+	Options restore.Options
+	Force   bool
+	Target  string `json:",omitempty"` // empty: the function's own destination
+}
+
 // HTTP is a request that the HTTP trigger has passed on.
 type HTTP struct {
 	Request Request
@@ -97,5 +107,6 @@ type Ignored struct {
 
 func (Submit) command()  {}
 func (Tick) command()    {}
+func (Restore) command() {}
 func (HTTP) command()    {}
 func (Ignored) command() {}

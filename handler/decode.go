@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"imageferry/internal/export"
@@ -140,16 +139,13 @@ func noShape(o object) error {
 	return value{path: o.path}.fail("has no known shape", shapesHint)
 }
 
-// imageIDs of custom images look like m-bp67acfmxazb4p****. Only what is safe in an object key is let in.
-var imageIDs = regexp.MustCompile(`^m-[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
-
 // imageID reads the id of a custom image.
 func (v value) imageID() (string, error) {
 	id, err := v.required()
 	if err != nil {
 		return "", err
 	}
-	if !imageIDs.MatchString(id) {
+	if !manifest.ValidImageID(id) {
 		return "", v.invalid(fmt.Sprintf("is %q", clip(id, 80)), "expected a custom image's id: m- and letters or digits")
 	}
 	return id, nil

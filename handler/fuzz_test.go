@@ -31,7 +31,7 @@ func FuzzDecode(f *testing.F) {
 		for _, c := range commands {
 			switch c := c.(type) {
 			case Submit:
-				if !imageIDs.MatchString(c.Order.ImageID) {
+				if !manifest.ValidImageID(c.Order.ImageID) {
 					t.Errorf("submits the image %q", c.Order.ImageID)
 				}
 				checkTrigger(t, c.Order.Trigger)

@@ -37,6 +37,8 @@ type Ferry interface {
 	Cancel(ctx context.Context, imageID string, t manifest.Trigger) (export.Result, error)
 	// Get returns the newest revision; it fails with export.ErrUnknown when there is none.
 	Get(ctx context.Context, imageID string) (*manifest.Manifest, error)
+	// AnyExported chooses one of the exported images; it fails with export.ErrUnknown when there is none.
+	AnyExported(ctx context.Context) (*manifest.Manifest, error)
 	List(ctx context.Context, o export.ListOrder) (export.Page, error)
 	// Notify tells people of the exports that have ended since, some at a time; it comes after the rounds of a tick.
 	Notify(ctx context.Context) (export.Round, error)
@@ -87,8 +89,9 @@ type Answer struct {
 	Results []export.Result `json:"results,omitempty"`
 	Rounds  []export.Round  `json:"rounds,omitempty"`
 	// Targets are the ticks of the targets beside the function's own destination.
-	Targets []TargetAnswer `json:"targets,omitempty"`
-	Ignored []Ignored      `json:"ignored,omitempty"`
+	Targets  []TargetAnswer  `json:"targets,omitempty"`
+	Restores []RestoreAnswer `json:"restores,omitempty"`
+	Ignored  []Ignored       `json:"ignored,omitempty"`
 }
 
 // An invocation is one call of Handle.
@@ -96,8 +99,10 @@ type invocation struct {
 	*Handler
 	requestID string
 	targets   []Target
-	target    string // the name of the one that was asked for; empty when none was
-	ferry     Ferry  // of that target, or of the function's own destination
+	target    string   // the name of the one that was asked for; empty when none was
+	ferry     Ferry    // of that target, or of the function's own destination
+	restores  Restores // likewise; nil where nothing is restored
+	bucket    string   // likewise, of the exported objects
 	openErr   error
 	log       *slog.Logger
 	summary   *summary
@@ -142,7 +147,7 @@ func (in *invocation) handle(ctx context.Context, raw json.RawMessage) (any, err
 		scopes = append(scopes, t.Scope)
 	}
 	if len(in.targets) > 0 {
-		in.ferry = in.targets[0].Ferry
+		in.ferry, in.restores, in.bucket = in.targets[0].Ferry, in.targets[0].Restores, in.targets[0].Bucket
 	}
 	commands, decodeErr := Decode(raw, scopes...)
 	in.summary.of(commands)
@@ -199,6 +204,7 @@ func (in *invocation) runAll(ctx context.Context, commands []Command) (Answer, e
 		all.Results = append(all.Results, answers[i].Results...)
 		all.Rounds = append(all.Rounds, answers[i].Rounds...)
 		all.Targets = append(all.Targets, answers[i].Targets...)
+		all.Restores = append(all.Restores, answers[i].Restores...)
 		all.Ignored = append(all.Ignored, answers[i].Ignored...)
 		if failures[i] != nil {
 			problems = append(problems, failures[i])
@@ -222,6 +228,13 @@ func (in *invocation) run(ctx context.Context, c Command) (Answer, error) {
 		return Answer{Results: []export.Result{result}}, nil
 	case Tick:
 		return in.ticks(ctx, c)
+	case Restore:
+		c.Trigger.RequestID = in.requestID
+		at, err := in.to(c.Target)
+		if err != nil {
+			return Answer{}, err
+		}
+		return at.restore(ctx, c)
 	case Ignored:
 		c.Trigger.RequestID = in.requestID
 		in.logIgnored(ctx, c)

@@ -118,13 +118,17 @@ func (f *fakeFerry) Get(_ context.Context, id string) (*manifest.Manifest, error
 	return &manifest.Manifest{Schema: manifest.SchemaV1, Revision: 3, State: manifest.Exported, Image: manifest.Image{ID: id}}, nil
 }
 
+func (f *fakeFerry) AnyExported(ctx context.Context) (*manifest.Manifest, error) {
+	return f.Get(ctx, "m-any")
+}
+
 func (f *fakeFerry) List(_ context.Context, o export.ListOrder) (export.Page, error) {
 	return export.Page{Cursor: "next"}, f.record(fmt.Sprintf("list %q %d %q", o.State, o.Limit, o.Cursor), manifest.Trigger{})
 }
 
 func newTestHandler(t testing.TB, ferry Ferry, opts Options) *Handler {
 	t.Helper()
-	return New(func(context.Context) ([]Target, error) { return []Target{{testScope(), ferry}}, nil }, opts)
+	return New(func(context.Context) ([]Target, error) { return []Target{{Scope: testScope(), Ferry: ferry}}, nil }, opts)
 }
 
 // invoked is the context of an invocation by FC.
@@ -358,7 +362,7 @@ func TestHandleLogsDecisions(t *testing.T) {
 				`"reason":"quota-weekly","requestId":"req-1","seen":0,"source":"follow","trigger":"timer"}`,
 		}},
 		{"malformed/timer-unknown-action", []string{
-			`{"error":"decode event.payload.action: is \"purge\"; expected follow, drain or sweep","level":"ERROR","msg":"refused","requestId":"req-1"}`,
+			`{"error":"decode event.payload.action: is \"purge\"; expected follow, drain, sweep, restore or rehearse","level":"ERROR","msg":"refused","requestId":"req-1"}`,
 		}},
 	}
 	for _, test := range tests {

@@ -16,6 +16,7 @@ import (
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 	"imageferry/internal/metrics"
+	"imageferry/internal/restore"
 )
 
 // maxBody bounds a request's body: the largest real one has less than 200 bytes.
@@ -29,14 +30,18 @@ type endpoint func(r *http.Request) (status int, document any, err error)
 // routes lists the endpoints. GET stands for HEAD, too.
 func (in *invocation) routes() map[string]endpoint {
 	return map[string]endpoint{
-		"GET " + healthPath:              in.getHealth,
-		"POST /exports":                  in.postExport,
-		"GET /exports":                   in.listExports,
-		"GET /exports/{imageId}":         in.getExport,
-		"POST /exports/{imageId}/cancel": in.cancelExport,
-		"POST /exports/{imageId}/retry":  in.retryExport,
-		"POST /sweep":                    in.postSweep,
-		"POST /follow":                   in.postFollow,
+		"GET " + healthPath:               in.getHealth,
+		"POST /exports":                   in.postExport,
+		"GET /exports":                    in.listExports,
+		"GET /exports/{imageId}":          in.getExport,
+		"POST /exports/{imageId}/cancel":  in.cancelExport,
+		"POST /exports/{imageId}/retry":   in.retryExport,
+		"POST /exports/{imageId}/restore": in.postRestore,
+		"GET /restores":                   in.listRestores,
+		"GET /restores/{name}":            in.getRestore,
+		"POST /restores/{name}/cancel":    in.cancelRestore,
+		"POST /sweep":                     in.postSweep,
+		"POST /follow":                    in.postFollow,
 	}
 }
 
@@ -185,6 +190,9 @@ func (in *invocation) answer(w *recorder, r *http.Request, answer endpoint) erro
 		}
 		w.header.Set("Location", location.String())
 	}
+	if record, ok := document.(*restore.Record); ok && status == http.StatusAccepted {
+		w.header.Set("Location", (&url.URL{Path: "/restores/" + record.Name}).String())
+	}
 	writeJSON(w, status, "application/json", document)
 	return nil
 }
@@ -325,7 +333,7 @@ func (in *invocation) trigger(r *http.Request) manifest.Trigger {
 
 func pathImageID(r *http.Request) (string, error) {
 	id := r.PathValue("imageId")
-	if !imageIDs.MatchString(id) {
+	if !manifest.ValidImageID(id) {
 		return "", newProblem(http.StatusBadRequest, reasonInvalid, "the path does not hold a custom image's id: m- and letters or digits")
 	}
 	return id, nil

@@ -16,6 +16,7 @@ import (
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 	"imageferry/internal/metrics"
+	"imageferry/internal/restore"
 )
 
 // The status page's part of fakeFerry: it lists m-known and m-running.
@@ -43,6 +44,8 @@ func (f *fakeFerry) History(_ context.Context, id string) ([]manifest.Entry, err
 }
 
 func (f *fakeFerry) Progress(context.Context, []string) (map[string]int, error) { return nil, nil }
+
+func (f *fakeFerry) Rehearsals(context.Context, string) (*restore.Rehearsals, error) { return nil, nil }
 
 func (f *fakeFerry) Destination() manifest.Destination {
 	return manifest.Destination{Region: "cn-hangzhou", Bucket: "a-secret-bucket", Format: "raw"}

@@ -8,6 +8,7 @@ import (
 
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
+	"imageferry/internal/restore"
 )
 
 const problemType = "application/problem+json"
@@ -52,7 +53,9 @@ func problemOf(err error) *problem {
 		return newProblem(http.StatusBadRequest, reasonMalformed, decode.Error())
 	case errors.Is(err, export.ErrUnknown):
 		return newProblem(http.StatusNotFound, reasonUnknownExport, err.Error())
-	case errors.Is(err, export.ErrState):
+	case errors.Is(err, restore.ErrUnknown):
+		return newProblem(http.StatusNotFound, reasonNoRestore, err.Error())
+	case errors.Is(err, export.ErrState), errors.Is(err, restore.ErrState):
 		return newProblem(http.StatusConflict, reasonState, err.Error())
 	case errors.As(err, &call):
 		return newProblem(http.StatusServiceUnavailable, reasonCloud, call.Error())

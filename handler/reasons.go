@@ -38,6 +38,8 @@ const (
 	reasonNotJSON       = "not-json"
 	reasonUnknownExport = "unknown-export"
 	reasonState         = "wrong-state"
+	reasonRestoreOff    = "restore-off"
+	reasonNoRestore     = "unknown-restore"
 	reasonUnreadable    = "journal-unreadable" // the domain's
 	reasonNewer         = "journal-newer"      // the domain's
 	reasonNotOpen       = "not-configured"
@@ -64,6 +66,8 @@ var remedies = map[string]string{
 	reasonMalformed:    "Correct the request: detail names the place.",
 	reasonUnauthorized: "Authenticate as FERRY_HTTP_AUTH asks: sign the request (ACS3-HMAC-SHA256) or send the bearer token.",
 	reasonHTTPOff:      "Set FERRY_HTTP_AUTH to function or token to use HTTP.",
+	reasonRestoreOff:   "Set FERRY_RESTORE=true, and give the function's role what policy/restore-permissions.json lists.",
+	reasonNoRestore:    "Ask for the restore first, or look for its name in the list.",
 	reasonTooLarge:     "Send at most 64 KiB.",
 	reasonNotJSON:      "Send JSON with Content-Type: application/json.",
 	reasonNotOpen:      "Correct the function's configuration: its log names what is wrong.",

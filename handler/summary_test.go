@@ -82,7 +82,7 @@ func TestInvocationLine(t *testing.T) {
 			h := New(func(ctx context.Context) ([]Target, error) {
 				calls.Called(ctx, "oss:GetBucketInfo", "")
 				calls.Called(ctx, "oss:GetBucketInfo", "throttled")
-				return []Target{{testScope(), ferry}}, nil
+				return []Target{{Scope: testScope(), Ferry: ferry}}, nil
 			}, Options{Auth: "token", Token: "t", Log: slog.New(slog.NewJSONHandler(&log, nil))})
 			ctx, cancel := context.WithTimeout(invoked(t), time.Minute)
 			defer cancel()

@@ -14,6 +14,8 @@ import (
 type Target struct {
 	Scope
 	Ferry Ferry
+	// Restores is nil where images are not restored.
+	Restores Restores
 }
 
 // A TargetAnswer is what a tick did for a target other than the function's own destination.
@@ -36,7 +38,7 @@ func (in *invocation) to(name string) (*invocation, error) {
 			continue
 		}
 		chosen := *in
-		chosen.ferry, chosen.target = t.Ferry, name
+		chosen.ferry, chosen.restores, chosen.bucket, chosen.target = t.Ferry, t.Restores, t.Bucket, name
 		if i > 0 {
 			chosen.log = in.log.With(slog.String("target", name))
 		}
@@ -64,7 +66,7 @@ func (in *invocation) ticks(ctx context.Context, c Tick) (Answer, error) {
 	}
 	rounds, err := own.tick(ctx, c)
 	group.Wait()
-	return Answer{Rounds: rounds, Targets: answers}, err
+	return Answer{Rounds: rounds, Targets: answers, Restores: own.resume(ctx, c)}, err
 }
 
 func (in *invocation) tickOther(ctx context.Context, name string, c Tick) TargetAnswer {

@@ -34,12 +34,75 @@ func decodeTimer(o object) (Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	tick := everything(t)
 	if len(order.fields) > 0 {
-		tick, err = decodeAction(order, t)
+		return decodeWork(order, t, target)
 	}
+	tick := everything(t)
+	tick.Target = target
+	return tick, nil
+}
+
+// decodeWork decodes what is to be done: a restore, or a tick.
+func decodeWork(o object, t manifest.Trigger, target string) (Command, error) {
+	switch o.at("action").optional() {
+	case "restore", "rehearse":
+		c, err := decodeRestore(o, t)
+		c.Target = target
+		return c, err
+	}
+	tick, err := decodeAction(o, t)
 	tick.Target = target
 	return tick, err
+}
+
+// decodeRestore decodes {"action":"restore","imageId":"m-…"} with the fields of decodeRestoreOptions, and {"action":"rehearse"}
+// with an imageId or, for any export, without one.
+func decodeRestore(o object, t manifest.Trigger) (Restore, error) {
+	c := Restore{Trigger: t}
+	var err error
+	if o.at("action").optional() == "rehearse" {
+		if err := o.only("action", "imageId", "target"); err != nil {
+			return Restore{}, err
+		}
+		c.Options.Rehearsal = true
+		if o.has("imageId") {
+			c.ImageID, err = o.at("imageId").imageID()
+		}
+		return c, err
+	}
+	delete(o.fields, "action")
+	id := o.at("imageId")
+	delete(o.fields, "imageId")
+	if c, err = decodeRestoreOptions(o, t); err != nil {
+		return Restore{}, err
+	}
+	c.ImageID, err = id.imageID()
+	return c, err
+}
+
+// decodeRestoreOptions decodes {name?, resourceGroupId?, rehearsal?, force?}: the name of the image to be made, by default that of
+// the exported one, its resource group, whether it is only rehearsed, and whether a restore that was successful is done again.
+func decodeRestoreOptions(o object, t manifest.Trigger) (Restore, error) {
+	if err := o.only("name", "resourceGroupId", "rehearsal", "force"); err != nil {
+		return Restore{}, err
+	}
+	c := Restore{Trigger: t}
+	var err error
+	for field, into := range map[string]*string{"name": &c.Options.Name, "resourceGroupId": &c.Options.ResourceGroupID} {
+		if o.has(field) {
+			if *into, err = o.at(field).required(); err != nil {
+				return Restore{}, err
+			}
+		}
+	}
+	if c.Options.Rehearsal, err = o.at("rehearsal").truth(); err != nil {
+		return Restore{}, err
+	}
+	if c.Options.Rehearsal && c.Options.Name != "" {
+		return Restore{}, o.at("name").invalid("does not go with a rehearsal", "a rehearsal has a name of its own")
+	}
+	c.Force, err = o.at("force").truth()
+	return c, err
 }
 
 // takeTarget removes the field target from an order: the name of one target, without which a tick is for all of them, and an
@@ -87,7 +150,7 @@ func decodeAction(o object, t manifest.Trigger) (Tick, error) {
 	case "drain":
 		return Tick{Trigger: t, Drain: true}, nil
 	default:
-		return Tick{}, o.at("action").invalid(fmt.Sprintf("is %q", clip(action, 32)), "expected follow, drain or sweep")
+		return Tick{}, o.at("action").invalid(fmt.Sprintf("is %q", clip(action, 32)), "expected follow, drain, sweep, restore or rehearse")
 	}
 }
 
@@ -135,10 +198,8 @@ func decodeByHand(o object) (Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !o.has("imageId") {
-		tick, err := decodeAction(o, t)
-		tick.Target = target
-		return tick, err
+	if o.has("action") {
+		return decodeWork(o, t, target)
 	}
 	order, err := decodeOrder(o, t)
 	return Submit{Order: order, Target: target}, err

@@ -20,6 +20,13 @@ const (
 	// ExportPermissions is what ECS needs to write an exported image into the bucket.
 	ExportPermissions = "export-permissions.json"
 
+	// RestorePermissions is what the function may do beside FunctionPermissions when it restores images.
+	RestorePermissions = "restore-permissions.json"
+	// ImportTrust lets ECS assume the import role.
+	ImportTrust = "import-trust.json"
+	// ImportPermissions is what ECS needs to read the objects of an image that is restored.
+	ImportPermissions = "import-permissions.json"
+
 	// TargetTrust lets the function's role assume the role of another account, if it knows the external id.
 	TargetTrust = "target-trust.json"
 	// TargetPermissions is all that the function does in another account or region: what FunctionPermissions has, but for the

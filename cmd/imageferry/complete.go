@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"imageferry/internal/manifest"
 )
 
 // completeImages offers the ids of images that have an export: one listing, and nothing when it takes long or fails.
@@ -23,7 +25,7 @@ func (c *connection) completeImages(a *app) cobra.CompletionFunc {
 		}
 		var fitting []cobra.Completion
 		for _, id := range ids {
-			if imageIDs.MatchString(id) && strings.HasPrefix(id, begun) {
+			if manifest.ValidImageID(id) && strings.HasPrefix(id, begun) {
 				fitting = append(fitting, id)
 			}
 		}

@@ -80,7 +80,7 @@ func (c *connection) examine(ctx context.Context, a *app, o doctor.Options) (doc
 	}
 	return doctor.New(doctor.Cloud{
 		Identities: account, Roles: account, Compute: s.cloud.ECS, Storage: s.cloud.OSS,
-		Store: s.cloud.OSS.Store(s.config.ManifestBucket),
+		Store: s.cloud.OSS.Store(s.config.ManifestBucket), Exports: s.cloud.OSS.Unpacking(s.config.Bucket),
 	}, o).Run(ctx)
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"imageferry/internal/manifest"
 )
 
 // connectionFlag marks the flags that say where and as whom a command works.
@@ -121,14 +123,11 @@ func parseAge(text string) (time.Duration, error) {
 
 var errAge = errors.New("has to be an age above 0, such as 36h, 7d or 2w")
 
-// imageIDs are the ids of custom images.
-var imageIDs = regexp.MustCompile(`^m-[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
-
 // images checks the arguments of a command that takes image ids, and leaves out what is repeated.
 func images(args []string) ([]string, error) {
 	var ids []string
 	for _, id := range args {
-		if !imageIDs.MatchString(id) {
+		if !manifest.ValidImageID(id) {
 			return nil, usage(advised{
 				fmt.Errorf("%.80q is not the id of a custom image", id),
 				"Ids are m- with letters and digits: imageferry report lists those of the account, imageferry list those exported.",

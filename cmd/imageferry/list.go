@@ -68,7 +68,7 @@ func (f *filter) check() error {
 	if f.limit < 0 {
 		return usage(errors.New("--limit cannot be negative"))
 	}
-	if f.cursor != "" && !imageIDs.MatchString(f.cursor) {
+	if f.cursor != "" && !manifest.ValidImageID(f.cursor) {
 		return usage(fmt.Errorf("--cursor %.80q is not the id of an image", f.cursor))
 	}
 	return nil

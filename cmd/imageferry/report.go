@@ -24,6 +24,7 @@ type reporting struct {
 	require       string
 	maxAge        age
 	ignoreSkipped bool
+	rehearsed     age
 }
 
 func outputs() []string { return []string{"table", "csv", "json", "markdown"} }
@@ -39,13 +40,13 @@ reason. Each image is in one class: exported, pending (queued or under way), mis
 or cancelled), skipped (can never be exported), or excluded (FERRY_SELECT_... and FERRY_EXCLUDE_... do not want it).
 
 Coverage is the share of exported images among the counted ones: all but the excluded ones, and, with --ignore-skipped, but the
-skipped ones. --require sets the least coverage; --max-age asks that every counted image older than that is exported. The exit
-status is 2 when that is not so.
+skipped ones. --require sets the least coverage; --max-age asks that every counted image older than that is exported;
+--require-rehearsal asks that a rehearsal has restored every exported image within that time. The exit status is 2 when that is not so.
 
 -o json prints {"schema", "generatedAt", "accountId", "destination", "summary": {"images", "exported", "pending", "missing", "failed",
 "skipped", "excluded", "counted", "ignoresSkipped", "coveragePercent", "exportedBytes", "deleted"}, "gate": {"met", "requirePercent",
-"maxAgeSeconds", "late", "problems"}, "images": [{"imageId", "name", "status", "created", "ageSeconds", "sizeGiB", "class", "state",
-"reason", "remedy", "verifiedAt", "objects", "bytes", "late"}]}.`,
+"maxAgeSeconds", "rehearsedSeconds", "late", "unproven", "problems"}, "images": [{"imageId", "name", "status", "created", "ageSeconds", "sizeGiB", "class", "state",
+"reason", "remedy", "verifiedAt", "objects", "bytes", "provenAt", "late", "unproven"}]}.`,
 		Example: `  imageferry report
   imageferry report --require 100% --max-age 24h --ignore-skipped
   imageferry report -o csv > coverage.csv
@@ -80,6 +81,7 @@ status is 2 when that is not so.
 	flags.StringVar(&r.require, "require", "", "the least `share` of the counted images that has to be exported, such as 100%")
 	flags.Var(&r.maxAge, "max-age", "every counted image older than this has to be exported, such as 24h or 7d")
 	flags.BoolVar(&r.ignoreSkipped, "ignore-skipped", false, "do not count images that can never be exported")
+	flags.Var(&r.rehearsed, "require-rehearsal", "every exported image has to be proven restorable within this time, such as 90d")
 	complete(cmd, "output", outputs()...)
 	cmd.MarkFlagsMutuallyExclusive("json", "output")
 	c.register(cmd)
@@ -93,7 +95,7 @@ func (r *reporting) rules() (report.Rules, error) {
 	if !slices.Contains(outputs(), r.output) {
 		return report.Rules{}, usage(fmt.Errorf("--output %.40q is not one of %s", r.output, strings.Join(outputs(), ", ")))
 	}
-	rules := report.Rules{MaxAge: time.Duration(r.maxAge)}
+	rules := report.Rules{MaxAge: time.Duration(r.maxAge), Rehearsed: time.Duration(r.rehearsed)}
 	if r.require != "" {
 		share, err := report.ParsePercent(r.require)
 		if err != nil {
@@ -108,7 +110,7 @@ func (r *reporting) rules() (report.Rules, error) {
 func (s *session) report(ctx context.Context, ignoreSkipped bool) (*report.Report, error) {
 	in := report.Input{
 		AccountID: s.caller.AccountID, Destination: s.settings.Destination, Wants: s.settings.Wants, IgnoreSkipped: ignoreSkipped,
-		Exports: map[string]export.Export{},
+		Exports: map[string]export.Export{}, Proven: map[string]time.Time{},
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { in.Images, err = s.cloud.ECS.AccountImages(gctx); return })
@@ -120,6 +122,15 @@ func (s *session) report(ctx context.Context, ignoreSkipped bool) (*report.Repor
 			in.Exports[e.ImageID] = e
 		}
 		return nil
+	})
+	g.Go(func() error {
+		all, err := s.restores().AllRehearsals(gctx, s.settings.Destination)
+		for id, shown := range all {
+			if shown.Proven != nil {
+				in.Proven[id] = shown.Proven.At
+			}
+		}
+		return err
 	})
 	if err := g.Wait(); err != nil {
 		return nil, err
@@ -150,6 +161,12 @@ func (a *app) printCoverage(r *report.Report, form string) error {
 		}
 		if row.Late {
 			class.Text += " (late)"
+		}
+		if row.Unproven {
+			class.Text += " (unproven)"
+		}
+		if row.ProvenAt != nil {
+			what = strings.TrimSpace(what + " proven restorable " + words.Span(r.GeneratedAt.Sub(*row.ProvenAt)) + " ago")
 		}
 		rows = append(rows, []terminal.Cell{
 			{Text: row.ImageID}, class, {Text: text, Right: true}, {Text: fmt.Sprintf("%d GiB", row.SizeGiB), Right: true}, {Text: row.Name}, {Text: what},

@@ -102,10 +102,8 @@ func (o *restoring) args(cmd *cobra.Command, args []string) error {
 
 // restores is the domain of restores, with the session's credentials and configuration.
 func (s *session) restores() *restore.Restorer {
-	return restore.New(s.cloud.Restores(s.config.ManifestBucket), restore.Settings{
-		Region: s.settings.Destination.Region, AccountID: s.caller.AccountID, Layout: s.settings.Layout, RetryDelay: s.settings.RetryDelay,
-		ClockSkew: s.settings.ClockSkew, Program: s.settings.Program,
-	}, s.now, s.log)
+	settings := s.config.Restores(s.settings.Destination.Region, s.caller.AccountID)
+	return restore.New(s.cloud.Restores(s.config.ManifestBucket), settings, s.now, s.log)
 }
 
 func (s *session) restore(ctx context.Context, m *manifest.Manifest, o restoring) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,6 +13,7 @@ import (
 
 	"imageferry/internal/alicloud"
 	"imageferry/internal/alicloud/endpoint"
+	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 	"imageferry/internal/restore"
 )
@@ -31,7 +31,7 @@ func (s *session) manifestOf(ctx context.Context, args []string) (*manifest.Mani
 	}
 	where := args[0]
 	switch {
-	case imageIDs.MatchString(where):
+	case manifest.ValidImageID(where):
 		return s.ferry.Get(ctx, where)
 	case where == "-":
 		return readManifest("standard input", s.in)
@@ -126,23 +126,11 @@ func (s *session) manifestAt(ctx context.Context, where string) (*manifest.Manif
 
 // anyExport chooses one of the exported images, each as likely as any other.
 func (s *session) anyExport(ctx context.Context) (*manifest.Manifest, error) {
-	var chosen *manifest.Manifest
-	seen := 0
-	for e, err := range s.ferry.Exports(ctx, "") {
-		if err != nil {
-			return nil, err
-		}
-		if e.Manifest == nil || e.Manifest.State != manifest.Exported {
-			continue
-		}
-		if seen++; rand.IntN(seen) == 0 { // #nosec G404 -- a choice, no secret
-			chosen = e.Manifest
-		}
-	}
-	if chosen == nil {
+	m, err := s.ferry.AnyExported(ctx)
+	if errors.Is(err, export.ErrUnknown) {
 		return nil, advised{errors.New("no image is exported yet"), "Look with imageferry list."}
 	}
-	return chosen, nil
+	return m, err
 }
 
 // restoresOf are the restores of an exported image.

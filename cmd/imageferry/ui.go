@@ -151,7 +151,7 @@ func (s *session) page(address string, c *connection, o uiOptions) http.Handler 
 		log = slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelError}))
 	}
 	return p.Handler(page.Backend{
-		Source: page.Ferry{Ferry: s.ferry, To: s.settings.Destination}, Actions: clicks{s}, Log: log,
+		Source: page.Ferry{Ferry: s.ferry, To: s.settings.Destination, Restores: s.restores()}, Actions: clicks{s}, Log: log,
 	})
 }
 

@@ -235,7 +235,7 @@ func tail(r row) string {
 	case r.Export != nil && r.Export.Reason != "":
 		return r.Export.Reason + ": " + r.Export.Remedy
 	case r.Export != nil && r.Export.State == manifest.Exported:
-		return fmt.Sprintf("%d objects verified", len(r.Export.Objects))
+		return words.Plural(len(r.Export.Objects), "object") + " verified"
 	}
 	return fmt.Sprintf("%3d%%", r.Progress)
 }

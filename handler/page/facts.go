@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"imageferry/internal/manifest"
+	"imageferry/internal/restore"
 	"imageferry/internal/words"
 )
 
@@ -49,6 +50,21 @@ func (p *site) facts(m *manifest.Manifest) []fact {
 	all = slices.DeleteFunc(all, func(f fact) bool { return f.Text == "" && f.When == nil })
 	for n := range all {
 		all[n].Text = say(all[n].Text)
+	}
+	return all
+}
+
+// proven is what rehearsals have shown of an export.
+func (p *site) proven(r *restore.Rehearsals) []fact {
+	if r == nil {
+		return nil
+	}
+	var all []fact
+	if r.Proven != nil {
+		all = append(all, fact{Term: "Last proven restorable", When: p.maybe(&r.Proven.At)})
+	}
+	if !r.Last.OK {
+		all = append(all, fact{Term: "Last rehearsal", When: p.maybe(&r.Last.At)}, fact{Term: "It failed", Text: say(joined(": ", r.Last.Reason, r.Last.Detail))})
 	}
 	return all
 }

@@ -11,6 +11,7 @@ import (
 
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
+	"imageferry/internal/restore"
 )
 
 // A Ferry is the domain as a Source.
@@ -18,6 +19,8 @@ type Ferry struct {
 	*export.Ferry
 	// To is the destination that it was made for.
 	To manifest.Destination
+	// Restores reads what rehearsals have shown; nil reads nothing.
+	Restores *restore.Restorer
 }
 
 // maxAsked bounds how many tasks are asked for their progress at a look: ECS tells it of one task a call.
@@ -51,6 +54,14 @@ func (f Ferry) Progress(ctx context.Context, taskIDs []string) (map[string]int, 
 		return percents, fmt.Errorf("ask for the progress of tasks: %w", err)
 	}
 	return percents, nil
+}
+
+// Rehearsals reads what rehearsals have shown of an export, with one call.
+func (f Ferry) Rehearsals(ctx context.Context, imageID string) (*restore.Rehearsals, error) {
+	if f.Restores == nil {
+		return nil, nil
+	}
+	return f.Restores.Rehearsals(ctx, f.To, imageID)
 }
 
 // Destination is To.

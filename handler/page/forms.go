@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"imageferry/internal/export"
+	"imageferry/internal/manifest"
 )
 
 // maxForm bounds a form's body: an image id and a token.
@@ -47,7 +48,7 @@ func (p *site) act(w http.ResponseWriter, r *http.Request, name, imageID string,
 			Text: "It was open for too long, or does not come from this page. Nothing was done."})
 		return
 	}
-	if !imageIDs.MatchString(imageID) {
+	if !manifest.ValidImageID(imageID) {
 		p.fail(w, r, Failure{Status: http.StatusUnprocessableEntity, Reason: reasonInvalid, Title: "This is not an image's id",
 			Text: "Nothing was done. Ids of custom images are m- with letters and digits, such as m-bp67acfmxazb4ph4e0vo."})
 		return

@@ -7,6 +7,7 @@ import (
 
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
+	"imageferry/internal/restore"
 )
 
 // timelineLimit is how many revisions one page shows.
@@ -16,7 +17,7 @@ func (p *site) getImage(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("imageId")
 	unknown := Failure{Status: http.StatusNotFound, Reason: reasonUnknown, Title: "No export of this image",
 		Text: "Nothing is recorded for this image and destination. It may not be selected, or no event or sweep has told of it yet."}
-	if !imageIDs.MatchString(id) {
+	if !manifest.ValidImageID(id) {
 		p.fail(w, r, unknown)
 		return
 	}
@@ -31,18 +32,22 @@ func (p *site) getImage(w http.ResponseWriter, r *http.Request) {
 	}
 	newest := newestOf(entries)
 	var percents map[string]int
+	var proof *restore.Rehearsals
 	if newest != nil {
 		percents = p.progress(r.Context(), newest)
+		if proof, err = p.source.Rehearsals(r.Context(), id); err != nil {
+			p.log.WarnContext(r.Context(), "rehearsals are not shown", "imageId", id, "error", err.Error())
+		}
 	}
 	if !WantsHTML(r) {
-		p.json(w, http.StatusOK, "application/json", imageDocumentOf(id, newest, entries, percents))
+		p.json(w, http.StatusOK, "application/json", imageDocumentOf(id, newest, entries, percents, proof))
 		return
 	}
 	title := id
 	if newest != nil && newest.Image.Name != "" {
 		title = say(newest.Image.Name)
 	}
-	p.html(w, r, http.StatusOK, "image", title, p.imageView(w, r, id, newest, entries, percents))
+	p.html(w, r, http.StatusOK, "image", title, p.imageView(w, r, id, newest, entries, percents, proof))
 }
 
 // newestOf is the newest revision that can be read, nil when none can.
@@ -61,6 +66,8 @@ type imageDocument struct {
 	Export    *manifest.Manifest `json:"export"`
 	Revisions []revision         `json:"revisions"`
 	Progress  map[string]int     `json:"progress,omitempty"` // percent by task id
+	// Rehearsals is what rehearsals of restores have shown of the export.
+	Rehearsals *restore.Rehearsals `json:"rehearsals,omitempty"`
 }
 
 type revision struct {
@@ -69,8 +76,8 @@ type revision struct {
 	Error    string             `json:"error,omitempty"`
 }
 
-func imageDocumentOf(id string, newest *manifest.Manifest, entries []manifest.Entry, percents map[string]int) imageDocument {
-	d := imageDocument{ImageID: id, Export: newest, Revisions: []revision{}, Progress: percents}
+func imageDocumentOf(id string, newest *manifest.Manifest, entries []manifest.Entry, percents map[string]int, proof *restore.Rehearsals) imageDocument {
+	d := imageDocument{ImageID: id, Export: newest, Revisions: []revision{}, Progress: percents, Rehearsals: proof}
 	for _, e := range entries {
 		r := revision{Revision: e.Revision, Manifest: e.Manifest}
 		if e.Err != nil {
@@ -124,7 +131,7 @@ type imageActions struct {
 }
 
 func (p *site) imageView(w http.ResponseWriter, r *http.Request, id string, m *manifest.Manifest, entries []manifest.Entry,
-	percents map[string]int) imageView {
+	percents map[string]int, proof *restore.Rehearsals) imageView {
 	v := imageView{ID: say(id), Did: did(r)}
 	v.Steps, v.Older, v.Newest = p.timeline(r, entries)
 	if m == nil {
@@ -133,7 +140,7 @@ func (p *site) imageView(w http.ResponseWriter, r *http.Request, id string, m *m
 	line := p.row(m, percents, false, nil)
 	v.Row, v.Name, v.Detail, v.Revision = &line, say(m.Image.Name), say(m.Detail), m.Revision
 	v.Summary = joined(" ", line.ID, line.State, line.Reason)
-	v.Facts, v.Tags, v.Disks = p.facts(m), tags(m.Image), disks(m.Image)
+	v.Facts, v.Tags, v.Disks = append(p.facts(m), p.proven(proof)...), tags(m.Image), disks(m.Image)
 	v.Objects, v.Attempts, v.JSON = p.objects(m), p.attempts(m), document(m)
 	if m.Verification != nil {
 		v.Verified = p.maybe(&m.Verification.VerifiedAt)

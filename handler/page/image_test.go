@@ -12,6 +12,7 @@ import (
 	"imageferry/handler/page/pagetest"
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
+	"imageferry/internal/restore"
 )
 
 // idOf is the id of the sample account's newest image with a name.
@@ -167,5 +168,43 @@ func TestLongTimeline(t *testing.T) {
 		if d := parse(t, get(t, h, target)); attr(d.all("li", "data-revision=")[0], "data-revision") != "120" {
 			t.Errorf("%s does not begin with the newest", target)
 		}
+	}
+}
+
+// What rehearsals have shown stands with the facts, only where there were some; that it cannot be read is no trouble.
+func TestRehearsedImage(t *testing.T) {
+	t.Parallel()
+	proven := restore.Rehearsal{At: sampleNow.Add(-48 * time.Hour), OK: true}
+	failed := restore.Rehearsal{At: sampleNow.Add(-time.Hour), Reason: "rehearsal-differs", Detail: `bootMode is "BIOS" instead of "UEFI"`}
+	for name, c := range map[string]struct {
+		shown        *restore.Rehearsals
+		fail         bool
+		want, absent []string
+	}{
+		"never":        {nil, false, nil, []string{"Last proven restorable", "Last rehearsal"}},
+		"proven":       {&restore.Rehearsals{Last: proven, Proven: &proven}, false, []string{"Last proven restorable 2 d ago"}, []string{"Last rehearsal"}},
+		"failed":       {&restore.Rehearsals{Last: failed}, false, []string{"Last rehearsal 1 h ago", "rehearsal-differs: bootMode is"}, []string{"Last proven"}},
+		"failed since": {&restore.Rehearsals{Last: failed, Proven: &proven}, false, []string{"Last proven restorable 2 d ago", "Last rehearsal 1 h ago"}, nil},
+		"unreadable":   {&restore.Rehearsals{Last: proven, Proven: &proven}, true, nil, []string{"Last proven restorable"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			account := pagetest.Account(sampleNow)
+			id := idOf(t, account, "edge-proxy-2026-11-23")
+			account.Proofs = map[string]*restore.Rehearsals{id: c.shown}
+			account.Fail = func(call string) error {
+				if c.fail && call == "Rehearsals" {
+					return errors.New("no answer")
+				}
+				return nil
+			}
+			shown := text(parse(t, get(t, handlerOf(account, nil, sampleOptions()), "/images/"+id)).one("dl", "class=facts"))
+			mustContain(t, shown, c.want...)
+			for _, absent := range c.absent {
+				if strings.Contains(shown, absent) {
+					t.Errorf("%q is in %q", absent, shown)
+				}
+			}
+		})
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"imageferry/handler/page/pagetest"
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
+	"imageferry/internal/restore"
 )
 
 func TestOverviewOfNothing(t *testing.T) {
@@ -321,6 +322,8 @@ func TestDurationsAndDays(t *testing.T) {
 type overviewOf struct{ overview export.Overview }
 
 func (s overviewOf) Overview(context.Context) (export.Overview, error) { return s.overview, nil }
+
+func (overviewOf) Rehearsals(context.Context, string) (*restore.Rehearsals, error) { return nil, nil }
 
 func (overviewOf) Destination() manifest.Destination { return pagetest.Destination }
 

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -178,6 +177,3 @@ func secure(h http.Header) {
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 	h.Set("Cache-Control", "no-store")
 }
-
-// imageIDs of custom images look like m-bp67acfmxazb4p****.
-var imageIDs = regexp.MustCompile(`^m-[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)

@@ -5,6 +5,7 @@ import (
 
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
+	"imageferry/internal/restore"
 )
 
 // A Source is what the page shows: see Ferry. Implementations MUST be safe for concurrent use and MUST honour ctx; reads are
@@ -22,6 +23,9 @@ type Source interface {
 	// Progress returns the percentage done of running tasks by task id. It is optional: a task may be absent, and with an error
 	// the page shows what came with it.
 	Progress(ctx context.Context, taskIDs []string) (map[string]int, error)
+	// Rehearsals tells what rehearsals of restores have shown of an export, nil when there was none. It is optional: with an error
+	// the page says nothing of them.
+	Rehearsals(ctx context.Context, imageID string) (*restore.Rehearsals, error)
 	// Destination is where the exports go. It calls nobody.
 	Destination() manifest.Destination
 }

@@ -224,7 +224,7 @@ func (c *clinic) examine() (doctor.Report, error) {
 	}
 	return doctor.New(doctor.Cloud{
 		Identities: accounts, Roles: accounts, Compute: session.ECS, Storage: session.OSS,
-		Store: session.OSS.Store(c.config.ManifestBucket),
+		Store: session.OSS.Store(c.config.ManifestBucket), Exports: session.OSS.Unpacking(c.config.Bucket),
 	}, o).Run(c.t.Context())
 }
 

@@ -146,6 +146,7 @@ func (e *examination) cloud(ctx context.Context) {
 	e.queue(ctx)
 	e.running(ctx)
 	e.drift(ctx)
+	e.restores(ctx)
 }
 
 func (d *Doctor) now() time.Time { return d.options.Now().UTC().Round(0) }

@@ -16,6 +16,7 @@ type Cloud struct {
 	Compute    Compute
 	Storage    Storage
 	Store      manifest.Store // of the manifest bucket
+	Exports    Leftovers      // of the export bucket; nil: it is not looked for what restores have left
 }
 
 // Identities is what STS tells.

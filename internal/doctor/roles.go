@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +21,7 @@ type roleSpec struct {
 	permissions string
 	attach      string // the policy that the repair creates
 	resources   []string
+	prefix      string // of what is listed; that of the queue when empty
 }
 
 // defaultExportRole is the only name that ECS documents.
@@ -39,6 +41,7 @@ func (e *examination) roles(ctx context.Context) {
 		check: "function-role", name: e.options.FunctionRole, service: "fc.aliyuncs.com", trust: policy.FunctionTrust,
 		permissions: policy.FunctionPermissions, attach: "imageferry", resources: e.functionResources(),
 	})
+	e.restoreRoles(ctx)
 }
 
 func (e *examination) role(ctx context.Context, spec roleSpec) {
@@ -142,7 +145,7 @@ func (e *examination) needs(spec roleSpec) ([]need, error) {
 			}
 			for _, resource := range s.on(action, spec.resources) {
 				all = append(all, need{action, resource, map[string]string{
-					"oss:Prefix": e.layout.Active() + "queued/", "acs:SecureTransport": "true",
+					"oss:Prefix": cmp.Or(spec.prefix, e.layout.Active()+"queued/"), "acs:SecureTransport": "true",
 				}})
 			}
 		}

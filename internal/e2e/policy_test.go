@@ -53,8 +53,11 @@ func (d *deployment) rendered(t *testing.T, document string) account.Policy {
 
 // role is the name of the role that has a document's permissions.
 func (d *deployment) role(document string) string {
-	if document == policy.ExportPermissions {
+	switch document {
+	case policy.ExportPermissions:
 		return localcloud.ExportRole
+	case policy.ImportPermissions:
+		return localcloud.ImportRole
 	}
 	return d.spec.Role
 }
@@ -76,7 +79,11 @@ func (d *deployment) revoke(t *testing.T, g grant) {
 	if len(s.Action) == 0 {
 		p.Statement = slices.Delete(p.Statement, g.statement, g.statement+1)
 	}
-	d.Directory.PutRole(d.role(g.document), d.rendered(t, g.trust), p)
+	permissions := []account.Policy{p}
+	if g.document == policy.RestorePermissions {
+		permissions = append(permissions, d.rendered(t, policy.FunctionPermissions))
+	}
+	d.Directory.PutRole(d.role(g.document), d.rendered(t, g.trust), permissions...)
 }
 
 // TestPoliciesSuffice makes a journey through all that imageferry does, and finds no call denied, no action unused and no
@@ -145,7 +152,7 @@ func permits(s account.Statement, resource string, u use) bool {
 // TestPoliciesAreMinimal takes each grant away in turn: a call is denied, and the journey does not come to its end.
 func TestPoliciesAreMinimal(t *testing.T) {
 	t.Parallel()
-	for _, g := range grants(t) {
+	for _, g := range grants(t, documents) {
 		t.Run(g.String(), func(t *testing.T) {
 			t.Parallel()
 			d := deployJourney(t)
@@ -164,7 +171,7 @@ func TestPoliciesAreMinimal(t *testing.T) {
 	}
 }
 
-func grants(t *testing.T) []grant {
+func grants(t *testing.T, documents map[string]string) []grant {
 	t.Helper()
 	var all []grant
 	for _, document := range slices.Sorted(maps.Keys(documents)) {

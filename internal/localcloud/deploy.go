@@ -76,20 +76,42 @@ func (c *Cloud) prepareAccount(spec fcd.Spec) error {
 			return fmt.Errorf("create bucket: %w", err)
 		}
 	}
-	for _, role := range []struct{ name, trust, permissions string }{
-		{spec.Role, policy.FunctionTrust, policy.FunctionPermissions},
-		{ExportRole, policy.ExportTrust, policy.ExportPermissions},
-	} {
-		trust, err := c.document(role.trust, vars)
-		if err != nil {
-			return err
-		}
-		permissions, err := c.document(role.permissions, vars)
-		if err != nil {
-			return err
-		}
-		c.Directory.PutRole(role.name, trust, permissions)
+	roles := []deployedRole{
+		{spec.Role, policy.FunctionTrust, []string{policy.FunctionPermissions}},
+		{ExportRole, policy.ExportTrust, []string{policy.ExportPermissions}},
 	}
+	if spec.Environment["FERRY_RESTORE"] == "true" {
+		roles[0].permissions = append(roles[0].permissions, policy.RestorePermissions)
+		roles = append(roles, deployedRole{ImportRole, policy.ImportTrust, []string{policy.ImportPermissions}})
+	}
+	for _, role := range roles {
+		if err := c.putRole(role, vars); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A deployedRole is a role with the names of its documents in policy/.
+type deployedRole struct {
+	name, trust string
+	permissions []string
+}
+
+func (c *Cloud) putRole(role deployedRole, vars policy.Vars) error {
+	trust, err := c.document(role.trust, vars)
+	if err != nil {
+		return err
+	}
+	var permissions []account.Policy
+	for _, name := range role.permissions {
+		p, err := c.document(name, vars)
+		if err != nil {
+			return err
+		}
+		permissions = append(permissions, p)
+	}
+	c.Directory.PutRole(role.name, trust, permissions...)
 	return nil
 }
 

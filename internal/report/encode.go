@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 func Columns() []string {
 	return []string{
 		"imageId", "name", "class", "state", "reason", "created", "ageSeconds", "sizeGiB", "status", "verifiedAt", "objects", "bytes", "late", "remedy",
+		"provenAt", "unproven",
 	}
 }
 
@@ -30,6 +32,7 @@ func (r *Report) WriteCSV(w io.Writer) error {
 			row.ImageID, inert(row.Name), string(row.Class), string(row.State), row.Reason, stamp(row.Created),
 			strconv.FormatInt(row.AgeSeconds, 10), strconv.Itoa(row.SizeGiB), row.Status, stamp(row.VerifiedAt),
 			strconv.Itoa(row.Objects), strconv.FormatInt(row.Bytes, 10), strconv.FormatBool(row.Late), row.Remedy,
+			stamp(row.ProvenAt), strconv.FormatBool(row.Unproven),
 		})
 		if err != nil {
 			return fmt.Errorf("write CSV: %w", err)
@@ -74,20 +77,37 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	for _, c := range Classes() {
 		fmt.Fprintf(&b, "| %s | %d |\n", c, r.Summary.Of(c))
 	}
+	heading, rule := "", ""
+	if r.tellsOfRehearsals() {
+		heading, rule = " proven restorable |", "---|"
+	}
 	if len(r.Images) > 0 {
-		b.WriteString("\n| image | name | class | reason | created | GiB | |\n|---|---|---|---|---|---:|---|\n")
+		fmt.Fprintf(&b, "\n| image | name | class | reason | created | GiB |%s |\n|---|---|---|---|---|---:|%s---|\n", heading, rule)
 	}
 	for _, row := range r.Images {
-		late := ""
+		var marks []string
 		if row.Late {
-			late = "late"
+			marks = append(marks, "late")
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %d | %s |\n", row.ImageID, cell(row.Name), row.Class, row.Reason, stamp(row.Created), row.SizeGiB, late)
+		if row.Unproven {
+			marks = append(marks, "unproven")
+		}
+		proven := ""
+		if heading != "" {
+			proven = " " + stamp(row.ProvenAt) + " |"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %d |%s %s |\n", row.ImageID, cell(row.Name), row.Class, row.Reason, stamp(row.Created), row.SizeGiB,
+			proven, strings.Join(marks, ", "))
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write Markdown: %w", err)
 	}
 	return nil
+}
+
+// tellsOfRehearsals: there was one, or one is asked for.
+func (r *Report) tellsOfRehearsals() bool {
+	return r.Gate != nil && r.Gate.RehearsedSeconds != nil || slices.ContainsFunc(r.Images, func(row Row) bool { return row.ProvenAt != nil })
 }
 
 // cell keeps text from being markup.

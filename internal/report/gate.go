@@ -35,23 +35,28 @@ type Rules struct {
 	Require *Percent
 	// MaxAge: every counted image older than this has to be exported; 0 asks for nothing.
 	MaxAge time.Duration
+	// Rehearsed: every exported image has to be proven restorable within this time; 0 asks for nothing.
+	Rehearsed time.Duration
 }
 
 // A Gate is whether the coverage is enough.
 type Gate struct {
 	Met bool `json:"met"`
-	// RequirePercent and MaxAgeSeconds are what was asked for; nil when it was not.
-	RequirePercent *float64 `json:"requirePercent,omitempty"`
-	MaxAgeSeconds  *int64   `json:"maxAgeSeconds,omitempty"`
+	// RequirePercent, MaxAgeSeconds and RehearsedSeconds are what was asked for; nil when it was not.
+	RequirePercent   *float64 `json:"requirePercent,omitempty"`
+	MaxAgeSeconds    *int64   `json:"maxAgeSeconds,omitempty"`
+	RehearsedSeconds *int64   `json:"rehearsedSeconds,omitempty"`
 	// Late counts the images that are older than that and not exported.
 	Late int `json:"late"`
+	// Unproven counts the exported images that were not proven restorable for longer than that.
+	Unproven int `json:"unproven,omitempty"`
 	// Problems says in words what was not met.
 	Problems []string `json:"problems,omitempty"`
 }
 
 // Judge adds the gate to the report, and marks the rows that do not meet it. Rules that ask for nothing leave it as it is.
 func (r *Report) Judge(rules Rules) {
-	if rules.Require == nil && rules.MaxAge == 0 {
+	if rules.Require == nil && rules.MaxAge == 0 && rules.Rehearsed == 0 {
 		return
 	}
 	g := &Gate{}
@@ -76,8 +81,27 @@ func (r *Report) Judge(rules Rules) {
 			g.Problems = append(g.Problems, fmt.Sprintf("%d of the counted images are older than %s and not exported", g.Late, words.Span(rules.MaxAge)))
 		}
 	}
+	r.judgeRehearsals(g, rules.Rehearsed)
 	g.Met = len(g.Problems) == 0
 	r.Gate = g
+}
+
+// judgeRehearsals asks of every exported image when it was proven restorable.
+func (r *Report) judgeRehearsals(g *Gate, within time.Duration) {
+	if within <= 0 {
+		return
+	}
+	seconds := int64(within.Seconds())
+	g.RehearsedSeconds = &seconds
+	for i := range r.Images {
+		if row := &r.Images[i]; row.Class == Exported && (row.ProvenAt == nil || r.GeneratedAt.Sub(*row.ProvenAt) > within) {
+			row.Unproven = true
+			g.Unproven++
+		}
+	}
+	if g.Unproven > 0 {
+		g.Problems = append(g.Problems, fmt.Sprintf("%s not proven restorable within %s", words.Plural(g.Unproven, "exported image"), words.Span(within)))
+	}
 }
 
 // counts tells whether images of a class are among the counted ones.

@@ -44,8 +44,12 @@ type Row struct {
 	VerifiedAt *time.Time     `json:"verifiedAt,omitempty"`
 	Objects    int            `json:"objects,omitempty"`
 	Bytes      int64          `json:"bytes,omitempty"`
+	// ProvenAt is when a rehearsal last restored the export, nil when none has.
+	ProvenAt *time.Time `json:"provenAt,omitempty"`
 	// Late: a gate counts the image as one that should be exported by now, and it is not.
 	Late bool `json:"late,omitempty"`
+	// Unproven: a gate asks for a rehearsal of the export that is newer than the last one that went well.
+	Unproven bool `json:"unproven,omitempty"`
 }
 
 // A Report is the coverage of one account and region at one destination.
@@ -92,6 +96,8 @@ type Input struct {
 	Exports map[string]export.Export
 	// Wants is the selection; nil wants every image.
 	Wants func(name, family string, tags map[string]string) bool
+	// Proven is when a rehearsal last restored the export of an image.
+	Proven map[string]time.Time
 	// IgnoreSkipped leaves images that can never be exported out of the count.
 	IgnoreSkipped bool
 }
@@ -134,7 +140,9 @@ func (in Input) row(image manifest.Image) Row {
 	default:
 		row.foresee(image, in.AccountID)
 	}
-	switch {
+	switch at, proven := in.Proven[image.ID]; {
+	case row.Class == Exported && proven:
+		row.ProvenAt = &at
 	case row.Class == Exported:
 	case export.IsRehearsal(image.Name): // its reason says so already
 		row.Class = Excluded

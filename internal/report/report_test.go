@@ -1,6 +1,7 @@
 package report
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -122,6 +123,49 @@ func TestUnknownAge(t *testing.T) {
 	r.Judge(Rules{MaxAge: time.Hour})
 	if r.Gate.Met {
 		t.Error("the gate is met")
+	}
+}
+
+// An export counts as proven while a rehearsal that went well is young enough; images that are not exported are another gate's.
+func TestRehearsalGate(t *testing.T) {
+	t.Parallel()
+	in := Input{
+		Now:    now,
+		Images: []manifest.Image{image("proven", 0), image("old", 0), image("never", 0), image("missing", 0)},
+		Exports: map[string]export.Export{
+			"proven": exported(manifest.Exported, ""), "old": exported(manifest.Exported, ""), "never": exported(manifest.Exported, ""),
+		},
+		Proven: map[string]time.Time{"proven": now.Add(-time.Hour), "old": now.Add(-100 * 24 * time.Hour), "missing": now},
+	}
+	r := Make(in)
+	r.Judge(Rules{Rehearsed: 90 * 24 * time.Hour})
+	if r.Gate.Met || r.Gate.Unproven != 2 || *r.Gate.RehearsedSeconds != 90*24*3600 || len(r.Gate.Problems) != 1 {
+		t.Errorf("gate %+v", r.Gate)
+	}
+	for _, row := range r.Images {
+		if want := row.ImageID == "old" || row.ImageID == "never"; row.Unproven != want || (row.ProvenAt != nil) != (row.ImageID == "proven" || row.ImageID == "old") {
+			t.Errorf("%s: unproven %v, proven at %v", row.ImageID, row.Unproven, row.ProvenAt)
+		}
+	}
+	var b strings.Builder
+	if err := r.WriteMarkdown(&b); err != nil || !strings.Contains(b.String(), "| 2026-11-23T11:00:00Z |  |\n") || !strings.Contains(b.String(), "| unproven |\n") {
+		t.Errorf("%s (%v)", b.String(), err)
+	}
+	r = Make(in)
+	r.Judge(Rules{Rehearsed: 101 * 24 * time.Hour})
+	if r.Gate.Met || r.Gate.Unproven != 1 {
+		t.Errorf("gate %+v", r.Gate)
+	}
+}
+
+// The image of a rehearsal is there for a moment, and counts for nothing.
+func TestRehearsalImageIsExcluded(t *testing.T) {
+	t.Parallel()
+	rehearsal := image("m-1", 0)
+	rehearsal.Name = export.RehearsalPrefix + "m-0"
+	r := Make(Input{Now: now, Images: []manifest.Image{rehearsal}})
+	if row := r.Images[0]; row.Class != Excluded || row.Reason != "image-of-rehearsal" || r.Summary.Counted != 0 {
+		t.Errorf("%+v, %+v", row, r.Summary)
 	}
 }
 

@@ -29,7 +29,11 @@ func (r *Restorer) clean(ctx context.Context, head *Record) (*Record, error) {
 	next.Reason, next.Detail = head.Ends.Reason, head.Ends.Detail
 	next.Remedy = reasons[next.Reason].Remedy
 	next.Warnings = slices.Concat(next.Warnings, left)
-	return next, r.commit(ctx, next)
+	if err := r.commit(ctx, next); err != nil {
+		return nil, err
+	}
+	r.leave(ctx, next)
+	return next, nil
 }
 
 // blocked writes down, once, why a restore cannot end yet.

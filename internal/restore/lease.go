@@ -79,7 +79,7 @@ func (t *tenure) lease() time.Time { return t.newest().Lease.Until.Add(-t.settin
 func (t *tenure) revise(ctx context.Context, change func(*Record)) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	next := t.leased(t.following(t.head, t.head.State))
+	next := t.leased(ctx, t.following(t.head, t.head.State))
 	change(next)
 	if err := t.commit(ctx, next); err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -139,8 +138,12 @@ func (p *planner) either(name, wish, recorded, otherwise string) string {
 	return otherwise
 }
 
-// segment is what a manifest, which may come from anywhere, can bring into a key.
-var segment = regexp.MustCompile(`^(-|[A-Za-z0-9][A-Za-z0-9_-]{0,127})$`)
+// isSegment tells whether a text is one that a manifest, which may come from anywhere, can bring into a key.
+func isSegment(text string) bool {
+	letter := func(r rune) bool { return '0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' }
+	other := func(r rune) bool { return !letter(r) && r != '_' && r != '-' }
+	return text == "-" || text != "" && len(text) <= 128 && letter(rune(text[0])) && !strings.ContainsFunc(text, other)
+}
 
 func dash(text string) string { return cmp.Or(text, "-") }
 
@@ -153,7 +156,7 @@ func (p *planner) where() {
 	p.value("region", p.Region, from, "")
 	d := p.Source.Destination
 	for _, part := range []string{p.image.ID, d.Region, d.Bucket, d.Format, dash(d.Prefix)} {
-		if !segment.MatchString(part) {
+		if !isSegment(part) {
 			p.problem(manifestUnusable, "%.80q cannot be a part of its record's key", part)
 		}
 	}

@@ -36,7 +36,7 @@ func (r *Restorer) prepare(ctx context.Context, head *Record, watch func(Progres
 	case err != nil:
 		return r.settle(ctx, head, explain(err, ossUnavailable))
 	}
-	next := r.leased(r.following(head, Submitting))
+	next := r.leased(ctx, r.following(head, Submitting))
 	r.begin(next)
 	next.Request.Disks = mappings(next.Disks)
 	next.Request.ClientToken = clientToken(next)

@@ -33,36 +33,50 @@ type Listed struct {
 	Err    error
 }
 
-// listPage is how many names are listed at once.
-const listPage = 1000
+// maxPage is how many restores are listed at once.
+const maxPage = 1000
 
 // List reads the newest revisions of all restores into the region, in the order of their names.
 func (r *Restorer) List(ctx context.Context) ([]Listed, error) {
 	var all []Listed
 	for after := ""; ; {
-		names, more, err := r.journal.Names(ctx, r.settings.Region, after, listPage)
+		page, next, err := r.Page(ctx, after, maxPage)
 		if err != nil {
-			return nil, fmt.Errorf("list restores: %w", err)
+			return nil, err
 		}
-		for _, name := range names {
-			if !ValidName(name) {
-				continue // somebody else's object
-			}
-			record, err := r.journal.Head(ctx, r.settings.Region, name)
-			switch {
-			case errors.Is(err, manifest.ErrNotFound):
-				continue
-			case errors.Is(err, manifest.ErrUnreadable), errors.Is(err, manifest.ErrNewer):
-			case err != nil:
-				return nil, fmt.Errorf("list restores: %w", err)
-			}
-			all = append(all, Listed{Name: name, Record: record, Err: err})
-		}
-		if !more || len(names) == 0 {
+		all = append(all, page...)
+		if next == "" {
 			return all, nil
 		}
-		after = names[len(names)-1]
+		after = next
 	}
+}
+
+// Page reads the newest revisions of up to limit restores into the region whose names are greater than after, in the order of
+// their names. next is the after of the page that follows, empty when none does.
+func (r *Restorer) Page(ctx context.Context, after string, limit int) (page []Listed, next string, err error) {
+	names, more, err := r.journal.Names(ctx, r.settings.Region, after, limit)
+	if err != nil {
+		return nil, "", fmt.Errorf("list restores: %w", err)
+	}
+	for _, name := range names {
+		if !ValidName(name) {
+			continue // somebody else's object
+		}
+		record, err := r.journal.Head(ctx, r.settings.Region, name)
+		switch {
+		case errors.Is(err, manifest.ErrNotFound):
+			continue
+		case errors.Is(err, manifest.ErrUnreadable), errors.Is(err, manifest.ErrNewer):
+		case err != nil:
+			return nil, "", fmt.Errorf("list restores: %w", err)
+		}
+		page = append(page, Listed{Name: name, Record: record, Err: err})
+	}
+	if more && len(names) > 0 {
+		next = names[len(names)-1]
+	}
+	return page, next, nil
 }
 
 // Resume goes on with a restore if it is its turn, as Run does: one that is queued waits for its due time. ErrUnknown when
@@ -76,16 +90,16 @@ func (r *Restorer) Resume(ctx context.Context, name string, watch func(Progress)
 }
 
 // ResumeAll goes on with every restore that has not ended, as far as ctx's deadline allows, and tells of those that it has
-// brought further. One restore's trouble is not the others': the errors are joined.
+// brought further. One restore's trouble is not the others': the errors are joined. With none it costs one list call.
 func (r *Restorer) ResumeAll(ctx context.Context) ([]*Record, error) {
-	all, err := r.List(ctx)
+	all, err := r.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var worked []*Record
 	var troubles []error
 	for _, l := range all {
-		if l.Record == nil || l.Record.State.Terminal() || !r.hasTime(ctx) {
+		if l.Record == nil || !r.hasTime(ctx) {
 			continue
 		}
 		next, err := r.goOn(ctx, l.Record, false, nil)

@@ -64,6 +64,7 @@ const (
 	requestInvalid      = "request-invalid"
 	answerLost          = "answer-lost"
 	interrupted         = "interrupted"
+	notBegun            = "restore-not-begun"
 	importFailed        = "import-failed"
 	importCancelled     = "import-cancelled"
 	imageVanished       = "image-vanished"
@@ -115,6 +116,7 @@ func reasonTable() []Reason {
 		{importRefused, Fail, "Read the detail: ECS refused the import."},
 		{requestInvalid, Fail, "Report this: ECS says that the request was malformed."},
 		{answerLost, Wait, "Wait: ECS's answer was lost; the image is looked up before anything is tried again."},
+		{notBegun, Wait, "Wait: the function's timer begins with it; or run the restore yourself."},
 		{interrupted, Wait, "Run the restore again: it goes on where it was interrupted."},
 		{importFailed, Fail, "Read the detail: ECS could not import the disks. Then restore again."},
 		{importCancelled, Stop, "Restore again if the import should not have been cancelled."},

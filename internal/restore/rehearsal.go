@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"imageferry/internal/manifest"
 )
@@ -92,4 +95,33 @@ func (r *Restorer) Rehearsals(ctx context.Context, d manifest.Destination, image
 		return nil, nil
 	}
 	return &all, nil
+}
+
+// AllRehearsals reads what rehearsals have shown of all exports to a destination, by image. It reads only where there was one.
+func (r *Restorer) AllRehearsals(ctx context.Context, d manifest.Destination) (map[string]*Rehearsals, error) {
+	all := map[string]*Rehearsals{}
+	var mu sync.Mutex
+	for after := ""; ; {
+		ids, more, err := manifest.Rehearsed(ctx, r.Store, r.settings.Layout, d, after, maxPage)
+		if err != nil {
+			return nil, fmt.Errorf("list rehearsals: %w", err)
+		}
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(16)
+		for _, id := range ids {
+			g.Go(func() error {
+				one, err := r.Rehearsals(gctx, d, id)
+				if one != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					all[id] = one
+				}
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil || !more || len(ids) == 0 {
+			return all, err
+		}
+		after = ids[len(ids)-1]
+	}
 }

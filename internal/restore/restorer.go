@@ -99,31 +99,66 @@ type Progress struct {
 // allows. The journal holds how far that is, and the next Run goes on there. One that somebody else is at is left alone. The
 // record returned is the newest revision known.
 func (r *Restorer) Run(ctx context.Context, o Order) (*Record, error) {
-	head, err := r.journal.Head(ctx, o.Plan.Region, o.Plan.Name)
-	var next *Record
+	next, head, err := r.claim(ctx, o)
 	switch {
-	case errors.Is(err, manifest.ErrNotFound):
-		next, err = r.first(o), nil
-	case err != nil:
-		return nil, err
-	case head.State.Terminal():
-		if !startsAnew(head, o) {
-			return head, nil
-		}
-		next = r.anew(head, o)
-	case !sameRestore(head, o.Plan):
-		return head, fmt.Errorf("restore %s: %w: the restore of %s under this name is %s", head.Name, ErrState, head.Source.Image.ID, head.State)
-	default:
+	case err != nil, next == nil && head.State.Terminal():
+		return head, err
+	case next == nil:
 		return r.goOn(ctx, head, true, o.Watch)
 	}
-	if len(o.Plan.Problems) > 0 {
-		p := o.Plan.Problems[0]
-		return nil, fmt.Errorf("restore %s: %s: %s", o.Plan.Name, p.Reason, p.Detail)
-	}
-	if err := r.commit(ctx, next); err != nil {
+	if err := r.commence(ctx, r.leased(ctx, next)); err != nil {
 		return r.lost(ctx, next, err)
 	}
 	return r.drive(ctx, next, o.Watch)
+}
+
+// Queue writes down that a restore is asked for, and does nothing of it: the next round begins. What there is of the name already
+// is treated as Run does.
+func (r *Restorer) Queue(ctx context.Context, o Order) (*Record, error) {
+	next, head, err := r.claim(ctx, o)
+	if err != nil || next == nil {
+		return head, err
+	}
+	next.State, next.DueAt = Queued, &next.UpdatedAt
+	next.Reason, next.Remedy = notBegun, reasons[notBegun].Remedy
+	if err := r.commence(ctx, next); err != nil {
+		return r.lost(ctx, next, err)
+	}
+	return next, nil
+}
+
+// claim is the revision with which an order begins, not in the journal yet; or else, when there is nothing to begin, the restore
+// of the name that there is.
+func (r *Restorer) claim(ctx context.Context, o Order) (next, head *Record, err error) {
+	head, err = r.journal.Head(ctx, o.Plan.Region, o.Plan.Name)
+	switch {
+	case errors.Is(err, manifest.ErrNotFound):
+		next = r.first(o)
+	case err != nil:
+		return nil, nil, err
+	case head.State.Terminal():
+		if !startsAnew(head, o) {
+			return nil, head, nil
+		}
+		next = r.anew(head, o)
+	case !sameRestore(head, o.Plan):
+		return nil, head, fmt.Errorf("restore %s: %w: the restore of %s under this name is %s", head.Name, ErrState, head.Source.Image.ID, head.State)
+	default:
+		return nil, head, nil
+	}
+	if len(o.Plan.Problems) > 0 {
+		p := o.Plan.Problems[0]
+		return nil, nil, fmt.Errorf("restore %s: %s: %s", o.Plan.Name, p.Reason, p.Detail)
+	}
+	return next, nil, nil
+}
+
+// commence puts the first revision of a restore into the journal.
+func (r *Restorer) commence(ctx context.Context, next *Record) error {
+	if err := r.enter(ctx, next); err != nil {
+		return err
+	}
+	return r.commit(ctx, next)
 }
 
 // startsAnew tells whether an order leaves a terminal state.
@@ -138,11 +173,11 @@ func sameRestore(head *Record, p *Plan) bool {
 func (r *Restorer) first(o Order) *Record {
 	now := r.now()
 	p := o.Plan
-	return r.leased(&Record{
+	return &Record{
 		Revision: 1, State: Preparing, CreatedAt: now, UpdatedAt: now, BegunAt: now, Program: r.settings.Program,
 		Region: p.Region, Name: p.Name, ID: p.id, Rehearsal: p.Rehearsal, KeepTemporary: p.KeepTemporary, Trigger: o.Trigger,
 		Source: p.Source, Disks: p.Disks, Request: p.Request, After: p.After, Warnings: p.Warnings,
-	})
+	}
 }
 
 // anew is the revision after a terminal one with which another restore of the name begins.
@@ -159,7 +194,7 @@ func (r *Restorer) goOn(ctx context.Context, head *Record, explicit bool, watch 
 		head.State == Queued && !explicit && head.DueAt.After(r.now()):
 		return head, nil
 	case head.State.leased() || head.State == Queued:
-		next := r.leased(r.following(head, Preparing))
+		next := r.leased(ctx, r.following(head, Preparing))
 		if err := r.commit(ctx, next); err != nil {
 			return r.lost(ctx, head, err)
 		}

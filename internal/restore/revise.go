@@ -21,9 +21,14 @@ func (r *Restorer) following(head *Record, state State) *Record {
 	return next
 }
 
-// leased gives a revision a lease from now on.
-func (r *Restorer) leased(next *Record) *Record {
-	next.Lease = &manifest.Lease{Until: r.now().Add(leaseTime + r.settings.ClockSkew)}
+// leased gives a revision a lease from now on, which need not outlast the process: nothing is done after ctx's deadline.
+func (r *Restorer) leased(ctx context.Context, next *Record) *Record {
+	now := r.now()
+	until := now.Add(leaseTime)
+	if deadline, ok := ctx.Deadline(); ok && deadline.After(now) && deadline.Before(until) {
+		until = deadline
+	}
+	next.Lease = &manifest.Lease{Until: until.UTC().Round(0).Add(r.settings.ClockSkew)}
 	return next
 }
 

@@ -151,8 +151,10 @@ func (j journal) Get(ctx context.Context, key string) (data []byte, err error) {
 }
 
 func (j journal) Delete(ctx context.Context, key string) error {
-	j.w.t.Errorf("delete %s: nothing of the journal is deleted", key)
-	return nil
+	if !strings.HasPrefix(key, "imageferry/active/restores/"+region+"/") {
+		j.w.t.Errorf("delete %s: nothing of the journal is deleted", key)
+	}
+	return j.w.call(ctx, "Delete", func() error { return j.w.journal.Delete(ctx, key) })
 }
 
 func (j journal) List(ctx context.Context, prefix, after string, limit int) (keys []string, err error) {

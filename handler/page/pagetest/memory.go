@@ -15,6 +15,7 @@ import (
 
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
+	"imageferry/internal/restore"
 )
 
 // Memory keeps exports. Its fields are set before it is used; its methods are safe for concurrent use.
@@ -25,6 +26,7 @@ type Memory struct {
 	EndedAsOf  *time.Time
 	Unreadable []export.Result
 	Percents   map[string]int
+	Proofs     map[string]*restore.Rehearsals // by image
 	// To is the destination, by default Destination.
 	To manifest.Destination
 	// Fail, if set, is asked before each call by its name, such as Overview; its error is the call's.
@@ -189,6 +191,14 @@ func (s *Memory) History(_ context.Context, imageID string) ([]manifest.Entry, e
 		return nil, fmt.Errorf("read history of %s: %w", imageID, export.ErrUnknown)
 	}
 	return slices.Clone(entries), nil
+}
+
+// Rehearsals implements page.Source.
+func (s *Memory) Rehearsals(_ context.Context, imageID string) (*restore.Rehearsals, error) {
+	if err := s.fail("Rehearsals"); err != nil {
+		return nil, err
+	}
+	return s.Proofs[imageID], nil
 }
 
 // Progress implements page.Source.
