@@ -93,6 +93,7 @@ func TestParametersAllowWhatTheConfigurationDoes(t *testing.T) {
 		{"ManifestBucket", "FERRY_MANIFEST_BUCKET", []string{"abc", "ab", "golden-images", "-golden", "golden-", "Golden", strings.Repeat("a", 64)}},
 		{"Prefix", "FERRY_PREFIX", []string{"images", "A1", "a/b", "a-b", "a_b", strings.Repeat("a", 30), strings.Repeat("a", 31)}},
 		{"ManifestPrefix", "FERRY_MANIFEST_PREFIX", []string{"imageferry/", "a/b/", "a", "/a/", "a//", "a b/", "a.b-c_d/", strings.Repeat("a", 99) + "/", strings.Repeat("a", 100) + "/"}},
+		{"Restore", "FERRY_RESTORE", []string{"true", "false", "maybe"}},
 		{"LogLevel", "FERRY_LOG_LEVEL", []string{"debug", "info", "warn", "error", "trace", "loud"}},
 	} {
 		parameter := parameters[c.parameter].(object)

@@ -18,7 +18,7 @@ func TestQueued(t *testing.T) {
 		for at, calls := 0, 1; at < calls; at++ {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				m := w.exported(2, "raw")
+				m := w.exported(1, "raw")
 				w.killAt, w.after = at, after
 				for range 3 { // whoever gets no answer asks again
 					r := w.restorer()
@@ -36,7 +36,7 @@ func TestQueued(t *testing.T) {
 				}
 				record := w.rounds("web-01")
 				calls = max(calls, len(w.calls))
-				w.checkRestored(record, 2, "RAW")
+				w.checkRestored(record, 1, "RAW")
 				w.checkNothingLeft()
 				w.checkJournal("web-01")
 				if t.Failed() {
@@ -115,5 +115,36 @@ func TestStaleEntry(t *testing.T) {
 			}
 			time.Sleep(2 * time.Hour)
 		}
+	})
+}
+
+// What a restore has left that nobody goes on with is removed when it is old, and not before.
+func TestClean(t *testing.T) {
+	t.Parallel()
+	unpacking := 0
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.run(ordered(w.exported(1, "raw"), Options{}))
+		unpacking = slices.Index(w.calls, "Complete")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.exported(1, "raw")
+		w.killAt = unpacking
+		r := w.restorer()
+		_, _ = r.Run(t.Context(), ordered(m, Options{})(r))
+		if !w.dead {
+			t.Fatal("it was not killed")
+		}
+		for _, old := range []bool{false, true} {
+			cleaned, err := w.restorer().Clean(t.Context(), golden)
+			if err != nil || (cleaned.Targets == 1) != old {
+				t.Errorf("cleaned %+v (%v)", cleaned, err)
+			}
+			time.Sleep(2 * abandoned)
+		}
+		w.checkNothingLeft()
+		// Whoever goes on after all begins with the unpacking anew.
+		w.checkRestored(w.run(ordered(m, Options{})), 1, "RAW")
 	})
 }
