@@ -34,6 +34,12 @@ func (r ran) restored(t *testing.T) restore.Record {
 // run runs the built command line as the administrator, with the function's configuration.
 func (d *deployment) run(t *testing.T, args ...string) ran {
 	t.Helper()
+	return d.runWatched(t, func(int) {}, args...)
+}
+
+// runWatched is run, and tells the id of the process when that has begun.
+func (d *deployment) runWatched(t *testing.T, begun func(pid int), args ...string) ran {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), built.cli, args...)
 	for name, value := range d.spec.Environment {
 		cmd.Env = append(cmd.Env, name+"="+value)
@@ -44,9 +50,11 @@ func (d *deployment) run(t *testing.T, args ...string) ran {
 		"FERRY_ECS_ENDPOINT=http://"+d.Endpoints.ECS, "FERRY_OSS_ENDPOINT=http://"+d.Endpoints.OSS, "FERRY_STS_ENDPOINT=http://"+d.Endpoints.STS)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+	if err := cmd.Start(); err != nil {
 		t.Fatalf("imageferry %s: %v", strings.Join(args, " "), err)
 	}
+	begun(cmd.Process.Pid)
+	_ = cmd.Wait() // the state has it
 	return ran{cmd.ProcessState.ExitCode(), out.String(), errs.String(), cmd.ProcessState}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"imageferry/internal/localcloud/account"
 	"imageferry/internal/localcloud/fcd"
@@ -153,6 +154,9 @@ func BuildFunction(ctx context.Context, dir, out string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".") // #nosec G204 -- the toolchain, with a path that the caller chose
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	// Interrupted it removes what it has made so far; killed it would not.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build function: %w: %s", err, text)
 	}
