@@ -153,8 +153,9 @@ func BuildFunction(ctx context.Context, dir, out string) (string, error) {
 	binary := filepath.Join(out, "main")
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".") // #nosec G204 -- the toolchain, with a path that the caller chose
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	// Interrupted it removes what it has made so far; killed it would not.
+	// An interrupted build may leave its temporary folder behind: in out it goes with the rest.
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOTMPDIR="+out)
+	// Interrupted it waits for the compilers that it has started; killed it would not.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	if text, err := cmd.CombinedOutput(); err != nil {
