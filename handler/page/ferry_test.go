@@ -26,7 +26,7 @@ type countedStore struct {
 	lists, gets atomic.Int32
 }
 
-func (s *countedStore) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
+func (s *countedStore) List(ctx context.Context, prefix, after string, limit int) ([]string, bool, error) {
 	s.lists.Add(1)
 	return s.Memory.List(ctx, prefix, after, limit)
 }

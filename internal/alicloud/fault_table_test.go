@@ -97,7 +97,7 @@ var outsideCalls = map[string]outsideCall{
 		return b.OSS.Store(bucket).Delete(ctx, "there")
 	}},
 	"Store.List": {action: "oss:ListObjects", op: "ListObjectsV2", tries: 4, get: true, do: func(ctx context.Context, b *bench) error {
-		keys, err := b.OSS.Store(bucket).List(ctx, "", "", 10)
+		keys, _, err := b.OSS.Store(bucket).List(ctx, "", "", 10)
 		return there(len(keys) == 1, err)
 	}},
 }

@@ -109,8 +109,7 @@ func (s *store) Delete(ctx context.Context, key string) error {
 }
 
 // List goes on while OSS says that there are more keys: a page may be shorter than was asked for.
-func (s *store) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
-	var keys []string
+func (s *store) List(ctx context.Context, prefix, after string, limit int) (keys []string, more bool, err error) {
 	options := []oss.Option{oss.Prefix(prefix)}
 	if after != "" {
 		options = append(options, oss.StartAfter(after))
@@ -118,17 +117,17 @@ func (s *store) List(ctx context.Context, prefix, after string, limit int) ([]st
 	for next := ""; len(keys) < limit; {
 		page, f := s.page(ctx, append(options[:len(options):len(options)], paging(next, limit-len(keys))...))
 		if f != nil {
-			return nil, fmt.Errorf("list %s: %w", prefix, f.CallError)
+			return nil, false, fmt.Errorf("list %s: %w", prefix, f.CallError)
 		}
 		for _, object := range page.Objects {
 			keys = append(keys, object.Key)
 		}
 		if !page.IsTruncated || page.NextContinuationToken == "" || page.NextContinuationToken == next {
-			break
+			return keys[:min(limit, len(keys))], len(keys) > limit, nil
 		}
 		next = page.NextContinuationToken
 	}
-	return keys[:min(limit, len(keys))], nil
+	return keys[:limit], true, nil
 }
 
 func paging(token string, limit int) []oss.Option {

@@ -315,8 +315,8 @@ func TestStoreList(t *testing.T) {
 		return xmlAnswer(200, body.String()+`</ListBucketResult>`)
 	}
 	s := serve(t, answers(page(true, "t1", "p/a b"), page(true, "t2"), page(true, "t3", "p/c", "p/d"), page(false, "", "p/e")))
-	keys, err := open(t, s).OSS.Store("records").List(t.Context(), "p/", "p/0", 3)
-	if err != nil || !reflect.DeepEqual(keys, []string{"p/a b", "p/c", "p/d"}) || s.count() != 3 {
+	keys, more, err := open(t, s).OSS.Store("records").List(t.Context(), "p/", "p/0", 3)
+	if err != nil || !reflect.DeepEqual(keys, []string{"p/a b", "p/c", "p/d"}) || !more || s.count() != 3 {
 		t.Errorf("got %q, %v after %d requests", keys, err, s.count())
 	}
 	first, last := s.requests[0].URL.Query(), s.last().URL.Query()
@@ -328,11 +328,18 @@ func TestStoreList(t *testing.T) {
 	}
 
 	s = serve(t, page(false, "", "p/a"))
-	keys, err = open(t, s).OSS.Store("records").List(t.Context(), "p/", "", 1000)
-	if err != nil || !reflect.DeepEqual(keys, []string{"p/a"}) || s.count() != 1 || s.last().URL.Query().Has("start-after") {
+	keys, more, err = open(t, s).OSS.Store("records").List(t.Context(), "p/", "", 1000)
+	if err != nil || !reflect.DeepEqual(keys, []string{"p/a"}) || more || s.count() != 1 || s.last().URL.Query().Has("start-after") {
 		t.Errorf("got %q, %v, asked for %v", keys, err, s.last().URL)
 	}
-	_, err = open(t, serve(t, xmlAnswer(200, `<ListBucketResult><Contents>`))).OSS.Store("records").List(t.Context(), "p/", "", 1)
+	// A page that is just full has no others after it, unless OSS says so.
+	for _, truncated := range []bool{false, true} {
+		s = serve(t, page(truncated, "t1", "p/a", "p/b"))
+		if keys, more, err := open(t, s).OSS.Store("records").List(t.Context(), "p/", "", 2); err != nil || len(keys) != 2 || more != truncated || s.count() != 1 {
+			t.Errorf("got %q and more %v (%v), want %v", keys, more, err, truncated)
+		}
+	}
+	_, _, err = open(t, serve(t, xmlAnswer(200, `<ListBucketResult><Contents>`))).OSS.Store("records").List(t.Context(), "p/", "", 1)
 	callError(t, err)
 }
 

@@ -57,7 +57,7 @@ func (l lent) folder(t *testing.T) folder {
 	f := folder{store: l.OSS.Store(l.bucket), prefix: "imageferry-conformance/" + strings.ToLower(rand.Text()) + "/"}
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
-		keys, err := f.List(ctx, "", "", 1000)
+		keys, _, err := f.List(ctx, "", "", 1000)
 		for _, key := range keys {
 			if deleteErr := f.Delete(ctx, key); deleteErr != nil {
 				err = deleteErr
@@ -92,15 +92,15 @@ func (f folder) Delete(ctx context.Context, key string) error {
 	return f.store.Delete(ctx, f.prefix+key)
 }
 
-func (f folder) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
+func (f folder) List(ctx context.Context, prefix, after string, limit int) ([]string, bool, error) {
 	if after != "" {
 		after = f.prefix + after
 	}
-	keys, err := f.store.List(ctx, f.prefix+prefix, after, limit)
+	keys, more, err := f.store.List(ctx, f.prefix+prefix, after, limit)
 	for i := range keys {
 		keys[i] = strings.TrimPrefix(keys[i], f.prefix)
 	}
-	return keys, err
+	return keys, more, err
 }
 
 // TestRealStore holds OSS itself against what the journal rests on.

@@ -36,9 +36,11 @@ func (p plot) Get(_ context.Context, key string) ([]byte, error) {
 
 var errNotPlanted = errors.New("only what is planted can be had back")
 
-func (plot) Delete(context.Context, string) error                        { return errNotPlanted }
-func (plot) List(context.Context, string, string, int) ([]string, error) { return nil, errNotPlanted }
-func (p plot) index(layout manifest.Layout) *manifest.Index              { return manifest.NewIndex(p, layout) }
+func (plot) Delete(context.Context, string) error { return errNotPlanted }
+func (plot) List(context.Context, string, string, int) ([]string, bool, error) {
+	return nil, false, errNotPlanted
+}
+func (p plot) index(layout manifest.Layout) *manifest.Index { return manifest.NewIndex(p, layout) }
 func (p plot) journal(layout manifest.Layout) *manifest.Journal {
 	return manifest.NewJournal(p, layout)
 }

@@ -15,7 +15,7 @@ func (e *examination) store(ctx context.Context) (readable bool) {
 	manifests := "acs:oss:*:*:" + c.ManifestBucket
 	absent := "absent-" + rand.Text()
 
-	_, listErr := e.Store.List(ctx, c.ManifestPrefix, "", 1)
+	_, _, listErr := e.Store.List(ctx, c.ManifestPrefix, "", 1)
 	if listErr != nil {
 		e.refused("may-list", listErr, "oss:ListObjects", manifests)
 	} else {

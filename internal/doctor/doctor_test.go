@@ -87,7 +87,7 @@ func TestTheProbeLeavesNothing(t *testing.T) {
 	if _, err := c.examine(); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := c.store.List(t.Context(), c.layout.Active()+"probe/", "", 10)
+	keys, _, err := c.store.List(t.Context(), c.layout.Active()+"probe/", "", 10)
 	if err != nil || len(keys) != 0 {
 		t.Errorf("%q is left, %v", keys, err)
 	}

@@ -91,7 +91,7 @@ func (d *drift) images(ctx context.Context) (ids []string, more bool, err error)
 	journals := d.layout.Journals(d.at)
 	known := map[string]bool{}
 	for after := ""; len(known) < limit; {
-		keys, err := d.Store.List(ctx, journals, after, 1000)
+		keys, more, err := d.Store.List(ctx, journals, after, 1000)
 		if err != nil {
 			return nil, false, err
 		}
@@ -100,7 +100,7 @@ func (d *drift) images(ctx context.Context) (ids []string, more bool, err error)
 				known[id] = true
 			}
 		}
-		if len(keys) < 1000 {
+		if !more {
 			break
 		}
 		after = keys[len(keys)-1]

@@ -271,7 +271,7 @@ func driftSeeds() []seed {
 			c.put(c.layout.Journal(c.at, c.images[0])+"00000004.json", `{"schema":"imageferry.manifest/v9"}`)
 		}, "journal", doctor.Problem, "journal-newer", "Deploy the newer version"},
 		{"journal gone", func(t *testing.T, c *clinic) {
-			keys, err := c.store.List(t.Context(), c.layout.Journal(c.at, c.images[0]), "", 100)
+			keys, _, err := c.store.List(t.Context(), c.layout.Journal(c.at, c.images[0]), "", 100)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -297,7 +297,7 @@ func (a *audit) atRest(images []wanted) {
 
 func (a *audit) list(prefix string) []string {
 	a.Helper()
-	keys, err := a.store.List(a.Context(), prefix, "", 1000)
+	keys, _, err := a.store.List(a.Context(), prefix, "", 1000)
 	if err != nil {
 		a.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func (d *deployment) checkRevisions(t *testing.T, made []samples.Made) {
 	layout := manifest.Layout(d.PolicyVars(d.spec).ManifestPrefix)
 	for _, s := range made {
 		head := d.head(t, s.ImageID)
-		keys, err := d.store.List(t.Context(), layout.Journal(d.at, s.ImageID), "", 1000)
+		keys, _, err := d.store.List(t.Context(), layout.Journal(d.at, s.ImageID), "", 1000)
 		if err != nil || len(keys) != head.Revision {
 			t.Errorf("%s: %d revisions are listed (%v), the newest is %d", s.Name, len(keys), err, head.Revision)
 		}

@@ -103,7 +103,7 @@ func (j *journey) is(t *testing.T, imageID string, state manifest.State) bool {
 // followedUp tells whether no export is left to follow. (A duplicate event may leave a marker in the queue for a minute.)
 func (j *journey) followedUp(t *testing.T) bool {
 	t.Helper()
-	keys, err := j.store.List(t.Context(), j.PolicyVars(j.spec).ManifestPrefix+"active/exporting/", "", 1)
+	keys, _, err := j.store.List(t.Context(), j.PolicyVars(j.spec).ManifestPrefix+"active/exporting/", "", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

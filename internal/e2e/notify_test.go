@@ -61,7 +61,7 @@ func TestNotices(t *testing.T) {
 		return told[want[0]] > 0 && told[want[1]] > 0
 	})
 	poll(t, "the outbox is empty", func() bool {
-		keys, err := d.store.List(t.Context(), d.PolicyVars(d.spec).ManifestPrefix+"active/notices/", "", 1)
+		keys, _, err := d.store.List(t.Context(), d.PolicyVars(d.spec).ManifestPrefix+"active/notices/", "", 1)
 		return err == nil && len(keys) == 0
 	})
 	mu.Lock()

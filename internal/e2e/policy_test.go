@@ -214,7 +214,7 @@ func TestFunctionRoleIsNarrow(t *testing.T) {
 			}
 			list := func(bucket, prefix string) func(context.Context) error {
 				return func(ctx context.Context) error {
-					_, err := s.OSS.Store(bucket).List(ctx, prefix, "", 10)
+					_, _, err := s.OSS.Store(bucket).List(ctx, prefix, "", 10)
 					return err
 				}
 			}

@@ -163,7 +163,7 @@ func restoreOver(t *testing.T, killAt int, after bool) int {
 	}
 	d.sameDisks(t, m.Image.ID, record.Image.ID)
 	d.nothingLeft(t)
-	if keys, err := d.store.List(t.Context(), "imageferry/active/restores/", "", 10); err != nil || len(keys) > 0 {
+	if keys, _, err := d.store.List(t.Context(), "imageferry/active/restores/", "", 10); err != nil || len(keys) > 0 {
 		t.Errorf("the index has %q (%v)", keys, err)
 	}
 	if killAt > 0 {

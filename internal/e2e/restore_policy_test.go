@@ -162,7 +162,7 @@ func TestRestoresWriteUnderTheirPrefix(t *testing.T) {
 		}
 	}
 	for prefix, allowed := range map[string]bool{"imageferry/restore/": true, "imageferry/": false, "": false} {
-		if _, err := images.List(t.Context(), prefix, "", 10); (err == nil) != allowed {
+		if _, _, err := images.List(t.Context(), prefix, "", 10); (err == nil) != allowed {
 			t.Errorf("list %q: %v", prefix, err)
 		}
 	}

@@ -106,7 +106,7 @@ func (b *simStore) remove(key string) {
 }
 
 // list is what a listing showed a while ago.
-func (b *simStore) list(prefix, after string, limit int, old time.Duration) []string {
+func (b *simStore) list(prefix, after string, limit int, old time.Duration) ([]string, bool) {
 	at := time.Now().Add(-old)
 	var keys []string
 	for key, o := range b.objects {
@@ -115,7 +115,7 @@ func (b *simStore) list(prefix, after string, limit int, old time.Duration) []st
 		}
 	}
 	slices.Sort(keys)
-	return keys[:min(limit, len(keys))]
+	return keys[:min(limit, len(keys))], len(keys) > limit
 }
 
 // The store of one process.
@@ -143,15 +143,14 @@ func (p *simProcess) Get(ctx context.Context, key string) ([]byte, error) {
 	return data, err
 }
 
-func (p *simProcess) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
-	var keys []string
-	err := p.call(ctx, "list", prefix+" after "+after, func() error {
+func (p *simProcess) List(ctx context.Context, prefix, after string, limit int) (keys []string, more bool, err error) {
+	err = p.call(ctx, "list", prefix+" after "+after, func() error {
 		old := time.Duration(0)
 		if !p.calm && p.sim.plan.staleness > 0 {
 			old = p.chance.derive("stale "+prefix+after, int(time.Now().UnixNano())).between(0, p.sim.plan.staleness)
 		}
-		keys = p.sim.store.list(prefix, after, limit, old)
+		keys, more = p.sim.store.list(prefix, after, limit, old)
 		return nil
 	})
-	return keys, err
+	return keys, more, err
 }

@@ -21,26 +21,66 @@ func (f *Ferry) Submit(ctx context.Context, o Order) (Result, error) {
 // submit is Submit with what is already known of the image.
 func (f *Ferry) submit(ctx context.Context, o Order, image *manifest.Image) (Result, error) {
 	if f.settings.looksFirst() && !o.Explicit {
-		if image == nil {
-			seen, ok, err := f.Images.Image(ctx, o.ImageID)
-			if err != nil {
-				return Result{}, fmt.Errorf("select image %s: %w", o.ImageID, err)
-			}
-			if !ok {
-				return noted(o.ImageID, imageNotFound), nil
-			}
-			image = &seen
+		seen, published, err := f.lookFirst(ctx, o.ImageID, image)
+		if err != nil {
+			return Result{}, fmt.Errorf("select image %s: %w", o.ImageID, err)
 		}
-		if code := f.unwanted(*image); code != "" {
+		if seen == nil {
+			return noted(o.ImageID, imageNotFound), nil
+		}
+		if code := f.unwanted(*seen); code != "" {
 			return noted(o.ImageID, code), nil
+		}
+		image = seen
+		if published != nil {
+			head, err := f.journal.HeadAfter(ctx, published)
+			if err == nil {
+				return f.resume(ctx, o, image, head)
+			}
+			if !errors.Is(err, manifest.ErrNotFound) { // the manifest may be ahead of the first revision
+				return unreadable(o.ImageID, err)
+			}
 		}
 	}
 	r, err := f.attempt(ctx, f.first(o), errand{image: image})
-	if errors.Is(err, manifest.ErrExists) {
-		return f.resume(ctx, o, image)
+	var begun *begunError
+	if errors.As(err, &begun) {
+		return f.resume(ctx, o, image, begun.head)
 	}
-	return r, err
+	if err != nil {
+		return unreadable(o.ImageID, err)
+	}
+	return r, nil
 }
+
+// lookFirst reads the image, unless it is known, and the manifest of its export at the same time: nil when there is none.
+func (f *Ferry) lookFirst(ctx context.Context, imageID string, known *manifest.Image) (image *manifest.Image, published *manifest.Manifest, err error) {
+	if image = known; image != nil {
+		return image, nil, nil
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		seen, ok, err := f.Images.Image(gctx, imageID)
+		if ok {
+			image = &seen
+		}
+		return err
+	})
+	g.Go(func() error {
+		published, _ = f.journal.Published(gctx, f.settings.Destination, imageID) // a hint: without it the journal tells
+		return nil
+	})
+	return image, published, g.Wait()
+}
+
+// A begunError says that an export has begun before, and is a manifest.ErrExists.
+type begunError struct{ head *manifest.Manifest }
+
+func (e *begunError) Error() string {
+	return fmt.Sprintf("the export has begun before, at revision %d", e.head.Revision)
+}
+
+func (e *begunError) Unwrap() error { return manifest.ErrExists }
 
 func noted(imageID, code string) Result {
 	return Result{ImageID: imageID, Reason: code, Remedy: reasons[code].Remedy}
@@ -57,12 +97,8 @@ func (f *Ferry) first(o Order) *manifest.Manifest {
 }
 
 // resume answers an order for an export that has a journal, or goes on with it if it is its turn.
-func (f *Ferry) resume(ctx context.Context, o Order, image *manifest.Image) (Result, error) {
+func (f *Ferry) resume(ctx context.Context, o Order, image *manifest.Image, head *manifest.Manifest) (Result, error) {
 	for {
-		head, err := f.journal.Head(ctx, f.settings.Destination, o.ImageID)
-		if err != nil {
-			return unreadable(o.ImageID, err)
-		}
 		if !f.mayTake(head, o) {
 			return resultOf(head, false), nil
 		}
@@ -77,6 +113,9 @@ func (f *Ferry) resume(ctx context.Context, o Order, image *manifest.Image) (Res
 		r, err := f.attempt(ctx, base, e)
 		if !errors.Is(err, manifest.ErrExists) {
 			return r, err
+		}
+		if head, err = f.journal.Head(ctx, f.settings.Destination, o.ImageID); err != nil {
+			return unreadable(o.ImageID, err)
 		}
 	}
 }
@@ -187,7 +226,6 @@ type sight struct {
 	bucketFound            bool
 	bucketErr              error
 	hold                   *manifest.Hold
-	begun                  bool // a manifest knows of later revisions than the first
 }
 
 // begin stores the intent and its marker, and looks at everything that the decision needs, at once. Nothing may go on
@@ -203,7 +241,7 @@ func (f *Ferry) begin(ctx context.Context, m *manifest.Manifest, e errand) (sigh
 	}
 	var claimErr, markErr error
 	var g errgroup.Group
-	g.Go(func() error { claimErr = f.journal.Append(ctx, m); return nil })
+	g.Go(func() error { claimErr = f.claim(ctx, m); return nil })
 	if e.over == nil {
 		g.Go(func() error { markErr = f.index.Put(ctx, marker); return nil })
 	}
@@ -225,9 +263,6 @@ func (f *Ferry) begin(ctx context.Context, m *manifest.Manifest, e errand) (sigh
 		g.Go(func() error { s.manifestBucket, _, _ = f.bucket(ctx, f.settings.ManifestBucket); return nil })
 	}
 	g.Go(func() error { s.hold, _ = f.index.Hold(ctx); return nil }) // a hint
-	if m.Revision == 1 {
-		g.Go(func() error { s.begun = f.begun(ctx, m); return nil })
-	}
 	_ = g.Wait()
 	if f.settings.ManifestBucket == m.Destination.Bucket {
 		s.manifestBucket = s.bucket
@@ -239,18 +274,20 @@ func (f *Ferry) begin(ctx context.Context, m *manifest.Manifest, e errand) (sigh
 	if markErr != nil {
 		return s, fmt.Errorf("submit export of %s: %w", m.Image.ID, markErr)
 	}
-	if claimErr == nil && s.begun {
-		// The first revision was free because somebody has deleted it, as a lifecycle rule would: the export is not new.
-		claimErr = manifest.ErrExists
-	}
 	if claimErr != nil {
 		return s, fmt.Errorf("submit export of %s: %w", m.Image.ID, claimErr)
 	}
 	return s, nil
 }
 
-// begun tells whether the manifest of an export knows of more than its first revision. It is a hint: the journal decides.
-func (f *Ferry) begun(ctx context.Context, m *manifest.Manifest) bool {
-	published, err := f.journal.Published(ctx, m.Destination, m.Image.ID)
-	return err == nil && published.Revision > 1
+// claim appends the intent. ErrExists: another writer has that revision; of the first one it is a begunError.
+func (f *Ferry) claim(ctx context.Context, m *manifest.Manifest) error {
+	if m.Revision > 1 {
+		return f.journal.Append(ctx, m)
+	}
+	head, err := f.journal.Begin(ctx, m)
+	if err == nil && head != nil {
+		return &begunError{head: head}
+	}
+	return err
 }

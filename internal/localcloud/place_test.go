@@ -51,7 +51,7 @@ func TestPlaces(t *testing.T) {
 			if err != nil || found != (i == k) {
 				t.Errorf("%d sees the image of %d: %v (%v)", i, k, found, err)
 			}
-			_, err = s.OSS.Store(other.place.Region+"-"+other.place.Directory.ID()).List(t.Context(), "", "", 1)
+			_, _, err = s.OSS.Store(other.place.Region+"-"+other.place.Directory.ID()).List(t.Context(), "", "", 1)
 			if (err == nil) != (i == k) {
 				t.Errorf("%d lists the bucket of %d: %v", i, k, err)
 			}

@@ -55,7 +55,7 @@ func (x *Index) PutHeartbeat(ctx context.Context, h Heartbeat) error {
 // Heartbeats reads the newest heartbeat of each action, in the order of the actions' names. One that cannot be decoded
 // counts as none.
 func (x *Index) Heartbeats(ctx context.Context) ([]Heartbeat, error) {
-	keys, err := x.store.List(ctx, x.layout.seen(), "", maxList)
+	keys, _, err := x.store.List(ctx, x.layout.seen(), "", maxList)
 	if err != nil {
 		return nil, fmt.Errorf("list heartbeats: %w", err)
 	}

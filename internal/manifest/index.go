@@ -89,7 +89,7 @@ func (x *Index) Lines(ctx context.Context, section Section, after string) (lines
 // listPage lists the entries under a prefix of the index after a key, until it has some or there are no more.
 func listPage[T any](ctx context.Context, store Store, prefix, from string, parse func(key string) (T, bool)) (entries []T, more bool, err error) {
 	for {
-		keys, err := store.List(ctx, prefix, from, maxList)
+		keys, more, err := store.List(ctx, prefix, from, maxList)
 		if err != nil {
 			return nil, false, fmt.Errorf("list %s: %w", prefix, err)
 		}
@@ -99,7 +99,7 @@ func listPage[T any](ctx context.Context, store Store, prefix, from string, pars
 				entries = append(entries, e)
 			}
 		}
-		if more = len(keys) == maxList; !more || len(entries) > 0 {
+		if !more || len(entries) > 0 {
 			return entries, more, nil
 		}
 		from = keys[len(keys)-1]

@@ -38,13 +38,27 @@ func (j *Journal) series(d Destination, imageID string) Series[*Manifest] {
 // Append creates the revision m.Revision, stamping it with the schema and a fresh writer nonce. ErrExists means that
 // another writer has that revision; any other error leaves open whether m will turn up in the journal.
 func (j *Journal) Append(ctx context.Context, m *Manifest) error {
-	m.Schema = SchemaV1
-	m.Writer = Nonce()
-	data, err := Encode(m)
+	data, err := stamped(m)
 	if err != nil {
 		return err
 	}
 	return j.series(m.Destination, m.Image.ID).Append(ctx, m.Stamp(), data)
+}
+
+// Begin is Append for the first revision of an export; of one that has begun before it returns the newest revision, and else
+// nil. See Series.Begin.
+func (j *Journal) Begin(ctx context.Context, m *Manifest) (*Manifest, error) {
+	data, err := stamped(m)
+	if err != nil {
+		return nil, err
+	}
+	return j.series(m.Destination, m.Image.ID).Begin(ctx, m.Stamp(), data)
+}
+
+func stamped(m *Manifest) ([]byte, error) {
+	m.Schema = SchemaV1
+	m.Writer = Nonce()
+	return Encode(m)
 }
 
 // Revision reads one revision: ErrNotFound, ErrUnreadable and ErrNewer as their names say.
@@ -55,6 +69,11 @@ func (j *Journal) Revision(ctx context.Context, d Destination, imageID string, r
 // Head reads the newest revision; an export without one is ErrNotFound, and a journal with a gap ErrUnreadable.
 func (j *Journal) Head(ctx context.Context, d Destination, imageID string) (*Manifest, error) {
 	return j.series(d, imageID).Head(ctx)
+}
+
+// HeadAfter is Head for whoever has read what is published, at no more than one round trip as a rule.
+func (j *Journal) HeadAfter(ctx context.Context, published *Manifest) (*Manifest, error) {
+	return j.series(published.Destination, published.Image.ID).HeadAfter(ctx, published)
 }
 
 // Publish writes a revision under its stable key, for people and other tools.
@@ -84,7 +103,7 @@ func stableNames(ctx context.Context, store Store, prefix, after string, limit i
 		from = prefix + after + ".json"
 	}
 	for {
-		keys, err := store.List(ctx, prefix, from, limit)
+		keys, more, err := store.List(ctx, prefix, from, limit)
 		if err != nil {
 			return nil, false, fmt.Errorf("list manifests: %w", err)
 		}
@@ -94,7 +113,7 @@ func stableNames(ctx context.Context, store Store, prefix, after string, limit i
 			}
 		}
 		// A page of nothing but foreign keys would leave the caller without a place to go on from.
-		if more = len(keys) == limit; !more || len(names) > 0 {
+		if !more || len(names) > 0 {
 			return names, more, nil
 		}
 		from = keys[len(keys)-1]

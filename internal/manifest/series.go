@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -107,15 +108,44 @@ func (s Series[R]) Published(ctx context.Context) (R, error) {
 	return r, nil
 }
 
+// Begin is Append for revision 1 that looks at once for a series that has begun before: then it returns the newest revision
+// of that, as a rule two round trips after it was called, and else the zero value. A first revision that was free because somebody
+// has deleted it, as a lifecycle rule would, does not pass for a new series. Errors are those of Append and Head.
+func (s Series[R]) Begin(ctx context.Context, stamp Stamp, data []byte) (R, error) {
+	var none, hint R
+	var createErr error
+	var g errgroup.Group
+	g.Go(func() error { createErr = s.Store.Create(ctx, s.key(1), data); return nil })
+	g.Go(func() error { hint, _ = s.hint(ctx); return nil }) // it tells where to begin; what is there decides
+	_ = g.Wait()
+	if createErr == nil && (hint == none || hint.Stamp().Revision == 1) {
+		return none, nil
+	}
+	head, err := s.HeadAfter(ctx, hint)
+	switch {
+	case err == nil && createErr != nil && head.Stamp().Revision == 1 && head.Stamp().Writer == stamp.Writer:
+		return none, nil // only the answer was lost
+	case err == nil, errors.Is(err, ErrUnreadable), errors.Is(err, ErrNewer):
+		return head, err
+	}
+	return none, fmt.Errorf("begin journal of %s: %w", s.Of, cmp.Or(createErr, err))
+}
+
 // Head reads the newest revision; a series without one is ErrNotFound, and one with a gap ErrUnreadable. It finds its way by
 // the published revision, which may be stale, or by a listing; that there is no newer revision it learns by asking for it.
 func (s Series[R]) Head(ctx context.Context) (R, error) {
-	var none R
 	hint, err := s.hint(ctx)
 	if err != nil {
+		var none R
 		return none, err
 	}
-	var head, next R
+	return s.HeadAfter(ctx, hint)
+}
+
+// HeadAfter is Head for whoever has read what is published, the zero value when there is none that can be read.
+func (s Series[R]) HeadAfter(ctx context.Context, hint R) (R, error) {
+	var none, head, next R
+	var err error
 	if hint != none {
 		if head, next, err = s.pair(ctx, hint.Stamp().Revision); err != nil {
 			return none, err
@@ -208,7 +238,7 @@ func (s Series[R]) gap(missing int) error {
 func (s Series[R]) numbers(ctx context.Context) ([]int, error) {
 	var numbers []int
 	for after := ""; ; {
-		keys, err := s.Store.List(ctx, s.Revisions, after, maxList)
+		keys, more, err := s.Store.List(ctx, s.Revisions, after, maxList)
 		if err != nil {
 			return nil, fmt.Errorf("list journal of %s: %w", s.Of, err)
 		}
@@ -217,7 +247,7 @@ func (s Series[R]) numbers(ctx context.Context) ([]int, error) {
 				numbers = append(numbers, n)
 			}
 		}
-		if len(keys) < maxList {
+		if !more {
 			return numbers, nil
 		}
 		after = keys[len(keys)-1]

@@ -33,7 +33,7 @@ type Store interface {
 	Get(ctx context.Context, key string) ([]byte, error)
 	// Delete removes the key; a key that is not there is no error.
 	Delete(ctx context.Context, key string) error
-	// List returns up to limit (1 to 1000) keys that begin with prefix and are greater than after, in byte order. Fewer than
-	// limit means that there are no more. A listing may be stale.
-	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
+	// List returns up to limit (1 to 1000) keys that begin with prefix and are greater than after, in byte order; more tells
+	// whether there are others after them, and none comes with it empty. A listing may be stale.
+	List(ctx context.Context, prefix, after string, limit int) (keys []string, more bool, err error)
 }

@@ -71,7 +71,7 @@ func (w *world) rounds(name string) *Record {
 	if _, err := w.restorer().Open(w.t.Context()); err != nil {
 		w.t.Error(err)
 	}
-	if keys, err := w.journal.List(context.Background(), "imageferry/active/", "", 10); err != nil || len(keys) > 0 {
+	if keys, _, err := w.journal.List(context.Background(), "imageferry/active/", "", 10); err != nil || len(keys) > 0 {
 		w.t.Errorf("the index has %q (%v)", keys, err)
 	}
 	record, err := w.restorer().Get(w.t.Context(), name)
@@ -109,7 +109,7 @@ func TestStaleEntry(t *testing.T) {
 		}
 		for _, want := range []int{2, 1} {
 			open, err := r.Open(t.Context())
-			keys, listErr := w.journal.List(t.Context(), "imageferry/active/", "", 10)
+			keys, _, listErr := w.journal.List(t.Context(), "imageferry/active/", "", 10)
 			if err != nil || listErr != nil || len(open) > 0 || len(keys) != want {
 				t.Errorf("open %+v (%v), keys %q (%v), want %d", open, err, keys, listErr, want)
 			}

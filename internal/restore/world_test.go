@@ -157,9 +157,9 @@ func (j journal) Delete(ctx context.Context, key string) error {
 	return j.w.call(ctx, "Delete", func() error { return j.w.journal.Delete(ctx, key) })
 }
 
-func (j journal) List(ctx context.Context, prefix, after string, limit int) (keys []string, err error) {
-	err = j.w.call(ctx, "List", func() (err error) { keys, err = j.w.journal.List(ctx, prefix, after, limit); return })
-	return keys, err
+func (j journal) List(ctx context.Context, prefix, after string, limit int) (keys []string, more bool, err error) {
+	err = j.w.call(ctx, "List", func() (err error) { keys, more, err = j.w.journal.List(ctx, prefix, after, limit); return })
+	return keys, more, err
 }
 
 // oss is what the domain reads of the objects.

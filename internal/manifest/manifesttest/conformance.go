@@ -79,10 +79,10 @@ func absence(t *testing.T, s manifest.Store) {
 	_, err := s.Get(t.Context(), base+"absent")
 	wantError(t, err, manifest.ErrNotFound)
 	must(t, s.Delete(t.Context(), base+"absent"))
-	keys, err := s.List(t.Context(), base+"absent", "", 10)
+	keys, more, err := s.List(t.Context(), base+"absent", "", 10)
 	must(t, err)
-	if len(keys) != 0 {
-		t.Errorf("an empty prefix lists %q", keys)
+	if len(keys) != 0 || more {
+		t.Errorf("an empty prefix lists %q, and more: %v", keys, more)
 	}
 	// A key is not a folder.
 	must(t, s.Put(t.Context(), base+"folder/key", nil))
@@ -120,31 +120,32 @@ func lists(t *testing.T, s manifest.Store) {
 		prefix, after string
 		limit         int
 		want          []string
+		more          bool
 	}{
-		{"", "", 1000, []string{"B", "a", "a-", "a/1", "a/2", "a0", "b/1", "b/10", "b/2"}}, // byte order
-		{"a", "", 10, []string{"a", "a-", "a/1", "a/2", "a0"}},
-		{"a/", "", 10, []string{"a/1", "a/2"}},
-		{"a/", "a/1", 10, []string{"a/2"}},
-		{"a/", "a/11", 10, []string{"a/2"}}, // after need not exist
-		{"a/", "a/2", 10, nil},
-		{"a/", "b", 10, nil},
-		{"b/", "a", 10, []string{"b/1", "b/10", "b/2"}}, // after may stand before the prefix
-		{"b/", "", 2, []string{"b/1", "b/10"}},
-		{"b/", "b/1", 1, []string{"b/10"}},
-		{"b/", "", 3, []string{"b/1", "b/10", "b/2"}},
-		{"c", "", 10, nil},
+		{"", "", 1000, []string{"B", "a", "a-", "a/1", "a/2", "a0", "b/1", "b/10", "b/2"}, false}, // byte order
+		{"a", "", 10, []string{"a", "a-", "a/1", "a/2", "a0"}, false},
+		{"a/", "", 10, []string{"a/1", "a/2"}, false},
+		{"a/", "a/1", 10, []string{"a/2"}, false},
+		{"a/", "a/11", 10, []string{"a/2"}, false}, // after need not exist
+		{"a/", "a/2", 10, nil, false},
+		{"a/", "b", 10, nil, false},
+		{"b/", "a", 10, []string{"b/1", "b/10", "b/2"}, false}, // after may stand before the prefix
+		{"b/", "", 2, []string{"b/1", "b/10"}, true},
+		{"b/", "b/1", 1, []string{"b/10"}, true},
+		{"b/", "", 3, []string{"b/1", "b/10", "b/2"}, false},
+		{"c", "", 10, nil, false},
 	} {
 		after := c.after
 		if after != "" {
 			after = base + after
 		}
-		keys, err := s.List(t.Context(), base+c.prefix, after, c.limit)
+		keys, more, err := s.List(t.Context(), base+c.prefix, after, c.limit)
 		must(t, err)
 		for i := range keys {
 			keys[i] = strings.TrimPrefix(keys[i], base)
 		}
-		if !slices.Equal(keys, c.want) {
-			t.Errorf("list %q after %q, at most %d: %q, want %q", c.prefix, c.after, c.limit, keys, c.want)
+		if !slices.Equal(keys, c.want) || more != c.more {
+			t.Errorf("list %q after %q, at most %d: %q and more %v, want %q and %v", c.prefix, c.after, c.limit, keys, more, c.want, c.more)
 		}
 	}
 }
@@ -156,10 +157,10 @@ func listsPages(t *testing.T, s manifest.Store) {
 	}
 	var seen []string
 	for after := ""; ; {
-		keys, err := s.List(t.Context(), base+"page/", after, 10)
+		keys, more, err := s.List(t.Context(), base+"page/", after, 10)
 		must(t, err)
 		seen = append(seen, keys...)
-		if len(keys) < 10 {
+		if !more {
 			break
 		}
 		after = keys[len(keys)-1]
@@ -174,7 +175,7 @@ func honoursContext(t *testing.T, s manifest.Store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, getErr := s.Get(ctx, base+"there")
-	_, listErr := s.List(ctx, base, "", 10)
+	_, _, listErr := s.List(ctx, base, "", 10)
 	for op, err := range map[string]error{
 		Create: s.Create(ctx, base+"new", nil),
 		Put:    s.Put(ctx, base+"new", nil),

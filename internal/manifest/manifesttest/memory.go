@@ -79,12 +79,12 @@ func (m *Memory) Delete(ctx context.Context, key string) error {
 }
 
 // List lists keys in byte order.
-func (m *Memory) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
+func (m *Memory) List(ctx context.Context, prefix, after string, limit int) ([]string, bool, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("list %s: %w", prefix, err)
+		return nil, false, fmt.Errorf("list %s: %w", prefix, err)
 	}
 	if limit < 1 || limit > 1000 {
-		return nil, fmt.Errorf("list %s: limit is %d", prefix, limit)
+		return nil, false, fmt.Errorf("list %s: limit is %d", prefix, limit)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -95,5 +95,5 @@ func (m *Memory) List(ctx context.Context, prefix, after string, limit int) ([]s
 		}
 	}
 	slices.Sort(keys)
-	return keys[:min(limit, len(keys))], nil
+	return keys[:min(limit, len(keys))], len(keys) > limit, nil
 }

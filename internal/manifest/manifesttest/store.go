@@ -81,14 +81,14 @@ func (s *Store) Keys(prefix string) []string {
 	var keys []string
 	after := ""
 	for {
-		page, err := s.inner.List(context.Background(), s.layout+prefix, after, 1000)
+		page, more, err := s.inner.List(context.Background(), s.layout+prefix, after, 1000)
 		if err != nil {
 			s.t.Errorf("list %s: %v", prefix, err)
 		}
 		for _, key := range page {
 			keys = append(keys, strings.TrimPrefix(key, s.layout))
 		}
-		if len(page) < 1000 {
+		if !more {
 			return keys
 		}
 		after = page[len(page)-1]
@@ -143,15 +143,15 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 }
 
 // List lists keys.
-func (s *Store) List(ctx context.Context, prefix, after string, limit int) (keys []string, err error) {
+func (s *Store) List(ctx context.Context, prefix, after string, limit int) (keys []string, more bool, err error) {
 	err = s.do(List, prefix, func() (err error) {
-		keys, err = s.inner.List(ctx, prefix, after, limit)
+		keys, more, err = s.inner.List(ctx, prefix, after, limit)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return keys, nil
+	return keys, more, nil
 }
 
 // do counts an operation, asks the fault and applies.
