@@ -82,6 +82,74 @@ func TestAppendUnknown(t *testing.T) {
 	}
 }
 
+// Whoever begins an export finds out at once whether others have.
+func TestBegin(t *testing.T) {
+	t.Parallel()
+	first := layout.Journal(destination(), "m-1") + "00000001.json"
+	for name, c := range map[string]struct {
+		revisions, published int // by others
+		deleted              bool
+		fault                manifesttest.Fault
+		head                 int // of the others, 0: begun by us
+		want                 error
+		gets                 int
+	}{
+		"new":                           {gets: 1},
+		"begun":                         {revisions: 3, published: 3, head: 3, gets: 3},
+		"begun, manifest stale":         {revisions: 4, published: 2, head: 4, gets: 5},
+		"begun, no manifest":            {revisions: 2, head: 2, gets: 3},
+		"just begun":                    {revisions: 1, head: 1, gets: 3},
+		"first revision is deleted":     {revisions: 3, published: 3, deleted: true, head: 3, gets: 3},
+		"answer lost, applied":          {fault: failing(manifesttest.Create, "", true, errCut), gets: 3},
+		"answer lost, not applied":      {fault: failing(manifesttest.Create, "", false, errCut), want: errCut, gets: 3},
+		"answer lost, begun":            {revisions: 2, published: 2, fault: failing(manifesttest.Create, "", false, errCut), head: 2, gets: 3},
+		"repeated inside, so refused":   {fault: failing(manifesttest.Create, "", true, manifest.ErrExists), gets: 3},
+		"new, manifest cannot be read":  {fault: failing(manifesttest.Get, "manifests/", false, errCut), gets: 1},
+		"begun, journal cannot be read": {revisions: 1, fault: failing(manifesttest.Get, "journal/", false, errCut), want: manifest.ErrExists, gets: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j, store := newJournal(t)
+			appendAll(t, j, "m-1", c.revisions)
+			if c.published > 0 {
+				publish(t, j, queued("m-1", c.published))
+			}
+			if c.deleted {
+				store.Uproot(first)
+			}
+			store.ResetOps()
+			store.SetFault(c.fault)
+			mine := queued("m-1", 1)
+			head, err := j.Begin(t.Context(), mine)
+			if !errors.Is(err, c.want) || c.want == nil && err != nil {
+				t.Fatalf("error is %v, want %v", err, c.want)
+			}
+			if head == nil && c.head > 0 || head != nil && head.Revision != c.head {
+				t.Errorf("head is %+v, want revision %d", head, c.head)
+			}
+			if got := store.Ops()[manifesttest.Get]; c.gets >= 0 && got != c.gets {
+				t.Errorf("%d reads, want %d", got, c.gets)
+			}
+			store.SetFault(nil)
+			if stored, err := j.Revision(t.Context(), destination(), "m-1", 1); c.head == 0 && c.want == nil && (err != nil || stored.Writer != mine.Writer) {
+				t.Errorf("the first revision is %+v (%v), want ours", stored, err)
+			}
+		})
+	}
+}
+
+// What cannot be read is nobody's to begin.
+func TestBeginUnreadable(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]error{"damaged": manifest.ErrUnreadable, `{"schema":"imageferry.manifest/v2"}`: manifest.ErrNewer} {
+		j, store := newJournal(t)
+		store.Plant(layout.Journal(destination(), "m-1")+"00000001.json", []byte(content))
+		if head, err := j.Begin(t.Context(), queued("m-1", 1)); !errors.Is(err, want) || head != nil {
+			t.Errorf("head is %+v (%v), want %v", head, err, want)
+		}
+	}
+}
+
 func TestAppendToDamagedRevision(t *testing.T) {
 	t.Parallel()
 	j, store := newJournal(t)
