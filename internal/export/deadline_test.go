@@ -80,8 +80,11 @@ func TestRoundsStopInTime(t *testing.T) {
 	ids := []string{"m-0", "m-1", "m-2", "m-3", "m-4", "m-5", "m-6", "m-7", "m-8", "m-9"}
 	slow := func(w *world) {
 		w.cloud.fault = func(op, _ string) (bool, error) {
-			if op == opExport || op == opDetail {
+			switch op { // so that half of the images fit into a round, or what is followed at once
+			case opExport:
 				time.Sleep(5 * time.Second)
+			case opDetail:
+				time.Sleep(25 * time.Second)
 			}
 			return false, nil
 		}

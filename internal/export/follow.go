@@ -3,9 +3,13 @@ package export
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"imageferry/internal/manifest"
 )
@@ -21,8 +25,7 @@ func (f *Ferry) Follow(ctx context.Context) (Round, error) {
 		}
 		mine := inRegion(markers, f.settings.Destination.Region)
 		for len(mine) > 0 {
-			if !f.hasTime(ctx) {
-				round.Incomplete = true
+			if round.Incomplete = round.Incomplete || !f.hasTime(ctx); round.Incomplete {
 				return round, nil
 			}
 			n := min(len(mine), MaxTasksPerCall)
@@ -62,31 +65,80 @@ func (f *Ferry) followSome(ctx context.Context, markers []manifest.Marker, round
 	for _, t := range tasks {
 		byID[t.ID] = t
 	}
+	var over []followed
 	for _, m := range markers {
-		if !f.hasTime(ctx) {
-			round.Incomplete = true
-			return nil
-		}
-		round.Seen++
-		t, ok := byID[m.TaskID]
-		if ok && statusOf(t.Status) == taskRunning {
-			continue
-		}
-		r, worked, err := f.followOne(ctx, m, t, ok)
-		if quarantined, other := unreadable(m.ImageID, err); err != nil && other == nil {
-			round.Results = append(round.Results, quarantined)
-			continue
-		}
-		if err != nil {
-			// One export's trouble is not the others'; its marker brings the next tick here.
-			f.log.WarnContext(ctx, "follow", "imageId", m.ImageID, "task", m.TaskID, "error", err.Error())
-			continue
-		}
-		if worked {
-			round.Results = append(round.Results, r)
+		t, listed := byID[m.TaskID]
+		if !listed || statusOf(t.Status) != taskRunning {
+			over = append(over, followed{marker: m, task: t, listed: listed})
 		}
 	}
+	round.Seen += len(markers) - len(over)
+	f.followEach(ctx, over, round)
 	return nil
+}
+
+// A followed export has a task that no longer runs, or that ECS did not list.
+type followed struct {
+	marker manifest.Marker
+	task   Task
+	listed bool
+}
+
+// followEach works exports side by side, until the time is over, or ECS refuses by rate: what it refuses in a minute stays
+// refused in it.
+func (f *Ferry) followEach(ctx context.Context, over []followed, round *Round) {
+	outcomes := make([]*Result, len(over))
+	var worked atomic.Int32
+	var enough atomic.Bool
+	var g errgroup.Group
+	g.SetLimit(followersAtOnce)
+	for i, o := range over {
+		g.Go(func() error {
+			if enough.Load() || !f.hasTime(ctx) {
+				enough.Store(true)
+				return nil
+			}
+			worked.Add(1)
+			var err error
+			if outcomes[i], err = f.outcome(ctx, o); refusedByRate(err) {
+				enough.Store(true)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	round.Seen += int(worked.Load())
+	round.Incomplete = enough.Load()
+	for _, r := range outcomes {
+		if r != nil {
+			round.Results = append(round.Results, *r)
+		}
+	}
+}
+
+// followersAtOnce is how many exports are ended at the same time: each takes about ten calls, one after the other.
+const followersAtOnce = 8
+
+// outcome is what followOne decided, nil for nothing. One export's trouble is not the others': it is logged, and the marker
+// brings the next tick here.
+func (f *Ferry) outcome(ctx context.Context, o followed) (*Result, error) {
+	m := o.marker
+	r, worked, err := f.followOne(ctx, m, o.task, o.listed)
+	if quarantined, other := unreadable(m.ImageID, err); err != nil && other == nil {
+		return &quarantined, nil
+	}
+	if err != nil {
+		f.log.WarnContext(ctx, "follow", "imageId", m.ImageID, "task", m.TaskID, "error", err.Error())
+	}
+	if !worked {
+		return nil, err
+	}
+	return &r, err
+}
+
+func refusedByRate(err error) bool {
+	var call *CallError
+	return errors.As(err, &call) && reasonOf(call, "") == throttled
 }
 
 // The kinds of task status.

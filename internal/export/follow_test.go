@@ -217,6 +217,65 @@ func TestFollowingManyIsCheap(t *testing.T) {
 	})
 }
 
+// Exports that have ended are worked side by side, and told of in the order of their tasks.
+func TestFollowEndsManyAtOnce(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		const n = 3 * followersAtOnce
+		for i := range n {
+			id := fmt.Sprintf("m-%02d", i)
+			w.add(id)
+			w.submit(id)
+		}
+		time.Sleep(w.cloud.duration)
+		const trip = 50 * time.Millisecond
+		slow := func(string, string) (bool, error) { time.Sleep(trip); return false, nil }
+		w.cloud.fault = slow
+		w.store.SetFault(slow)
+		start := time.Now()
+		round := w.follow()
+		took := time.Since(start)
+		w.cloud.fault = nil
+		w.store.SetFault(nil)
+		if len(round.Results) != n || round.Seen != n || round.Incomplete {
+			t.Fatalf("round is %+v", round)
+		}
+		for i, r := range round.Results {
+			if r.State != manifest.Exported || i > 0 && r.TaskID <= round.Results[i-1].TaskID {
+				t.Errorf("result %d is %+v", i, r)
+			}
+		}
+		const longestEnd = 12 // calls, one after the other
+		if took > (2+n/followersAtOnce*longestEnd)*trip {
+			t.Errorf("it took %d round trips", took/trip)
+		}
+	})
+}
+
+// Once ECS refuses by rate, what else has ended waits for the next round.
+func TestFollowStopsWhenThrottled(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		const n = 250
+		w.cloud.beforeExport = nil // it reads the whole journal
+		for i := range n {
+			id := fmt.Sprintf("m-%03d", i)
+			w.add(id)
+			w.submit(id)
+		}
+		time.Sleep(w.cloud.duration)
+		w.fault(opDetail, false, refusal(400, "Throttling.User", "Request was denied due to user flow control."), 0)
+		round := w.follow()
+		if refused := w.calls(opDetail); !round.Incomplete || refused > followersAtOnce || w.calls(opTasks) != 1 || len(round.Results) != 0 {
+			t.Errorf("%d refused calls: round is %+v", refused, round)
+		}
+		w.noFault()
+		if round := w.follow(); round.Incomplete || len(round.Results) != n {
+			t.Errorf("%d results, incomplete: %v", len(round.Results), round.Incomplete)
+		}
+	})
+}
+
 // One export's trouble is not the others'.
 func TestFollowGoesOn(t *testing.T) {
 	t.Parallel()
