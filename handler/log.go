@@ -46,7 +46,7 @@ func (in *invocation) logRound(ctx context.Context, t manifest.Trigger, r export
 		in.logResult(ctx, r.Action, t, result)
 	}
 	attrs := append(triggerAttrs(t), slog.String("action", r.Action), slog.Int("seen", r.Seen),
-		slog.Int("decided", len(r.Results)), slog.Bool("incomplete", r.Incomplete), slog.Bool("dryRun", r.DryRun))
+		slog.Int("decided", len(r.Results)+r.Omitted), slog.Bool("incomplete", r.Incomplete), slog.Bool("dryRun", r.DryRun))
 	if r.Held != nil {
 		attrs = append(attrs, slog.String("reason", r.Held.Reason), slog.Time("heldUntil", r.Held.Until))
 	}

@@ -59,6 +59,7 @@ func (s *session) connect() error {
 		return usage(err)
 	}
 	s.settings = s.config.Settings(options.Region, s.caller.AccountID)
+	s.settings.ProbePause = 0 // whoever asks by hand does not wait
 	cloud := s.cloud.Cloud(s.config.ManifestBucket)
 	s.ferry = export.New(cloud, s.settings, s.bucketing, s.now, s.log)
 	s.journal = manifest.NewJournal(cloud.Store, s.settings.Layout)

@@ -32,7 +32,7 @@ type Options struct {
 	Refresh time.Duration
 	// Remember is how long what was read for one look may serve others: not at all when 0.
 	Remember time.Duration
-	// Periods are how often the timers should run each action; nil is as in s.yaml: follow every 5 minutes, sweep every hour.
+	// Periods are how often the timers should run each action at least; nil: follow every 5 minutes, sweep every hour.
 	Periods map[string]time.Duration
 	// RestoreCommand is what to type to restore an exported image; nil is RestoreCommand.
 	RestoreCommand func(*manifest.Manifest) string

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"imageferry/internal/export"
@@ -21,6 +22,8 @@ const (
 	sweepEvery = time.Hour
 	// revisionTakes is what a revision costs on the clock of a simulation: three round trips.
 	revisionTakes = 3 * callTime
+	// overlap is how long the write of a revision really takes, so that those that go on side by side are seen to.
+	overlap = time.Millisecond
 )
 
 // backfill submits the images of an account that has never exported any, while ECS allows so many calls a minute.
@@ -38,7 +41,7 @@ func backfill(ctx context.Context, l *lab) ([]Row, error) {
 		return nil, err
 	}
 	what := fmt.Sprintf("back-fill of %s images, ", grouped(int64(n)))
-	note := fmt.Sprintf("Simulated: the clock of the domain and of the rate limit moves by %v for each revision written, and from tick to tick. "+
+	note := fmt.Sprintf("Simulated: the clock of the domain and of the rate limit moves by %v for each revision written, which those share that are written at the same time, and from tick to tick. "+
 		"A minute allows %d ExportImage and %d of each other call to ECS; what is refused in a minute stays refused in it. The other one submits "+
 		"one image after the other, and repeats a throttled call up to 6 times, after 0.5 s, twice as many each time, at most 10 s.",
 		revisionTakes, limits["ExportImage"], limits["DescribeImages"])
@@ -135,13 +138,19 @@ func runBackfill(ctx context.Context, l *lab, n int, limits map[string]int, subm
 	c := newClock()
 	b := &ledger{begun: c.time()}
 	throttle := trace.Throttle(limits, c.time)
+	var writing atomic.Int64 // revisions, at this moment
 	s.Tap.Inject(func(call trace.Call) trace.Fault {
-		if call.Operation == "PutObject" && strings.Contains(call.Resource, "/journal/") {
-			c.pass(revisionTakes)
+		if writesRevision(call) {
+			// Those that are written side by side share the time.
+			c.pass(revisionTakes / time.Duration(writing.Add(1)))
+			return trace.Fault{Delay: overlap}
 		}
 		return throttle(call)
 	})
 	s.Tap.Watch(func(call trace.Call) {
+		if writesRevision(call) {
+			writing.Add(-1)
+		}
 		if call.Service == "ecs" {
 			b.enter(call, c.time())
 		}
@@ -149,7 +158,11 @@ func runBackfill(ctx context.Context, l *lab, n int, limits map[string]int, subm
 	return b, submit(ctx, s, c, n)
 }
 
-// ticking is the function: a sweep every hour, and a tick every five minutes.
+func writesRevision(call trace.Call) bool {
+	return call.Operation == "PutObject" && strings.Contains(call.Resource, "/journal/")
+}
+
+// ticking is the function: a sweep every hour, and a tick every minute.
 func ticking(ctx context.Context, s *scene, c *clock, images int) error {
 	ferry, err := s.ferryOver(shortcut{s.Cloud}, c.time)
 	if err != nil {

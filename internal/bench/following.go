@@ -14,7 +14,7 @@ import (
 
 const (
 	// tickEvery is the interval of the timer follow in s.yaml.
-	tickEvery = 5 * time.Minute
+	tickEvery = time.Minute
 	// exportTakes is how long the exports run whose whole life is measured.
 	exportTakes = 30 * time.Minute
 )

@@ -21,6 +21,7 @@ func (c Config) Settings(region, accountID string) export.Settings {
 		SweepMaxAge:     c.SweepMaxAge,
 		MaxAttempts:     c.MaxAttempts,
 		RetryDelay:      c.RetryDelay,
+		ProbePause:      4 * c.RetryDelay, // of the ticks, which come every minute
 		ClockSkew:       c.ClockSkew,
 		AllowPublicRead: c.AllowPublicRead,
 		Rehearses:       c.Restore,

@@ -27,7 +27,7 @@ type Options struct {
 	FunctionRole string
 	// FailureQueue is the name of the MNS queue in the function's policy; imageferry-failed when empty.
 	FailureQueue string
-	// FollowEvery and SweepEvery are the periods of the timers; 5 minutes and 1 hour when 0, as in s.yaml.
+	// FollowEvery and SweepEvery are the periods that the timers should have at most; 5 minutes and 1 hour when 0.
 	FollowEvery time.Duration
 	SweepEvery  time.Duration
 	// MaxExporting is how long a task may run before it is reported; 24 hours when 0.

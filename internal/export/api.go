@@ -50,6 +50,8 @@ type Round struct {
 	Seen int `json:"seen"`
 	// Results are the exports on which something was decided.
 	Results []Result `json:"results,omitempty"`
+	// Omitted counts the results of a dry run after the first thousand: an answer has to stay of a size that can be sent.
+	Omitted int `json:"omitted,omitempty"`
 	// Held is why nothing more was submitted: the refusal that all exports share.
 	Held *manifest.Hold `json:"held,omitempty"`
 	// Incomplete: the invocation's time was over, or the limit was reached; the next round goes on.

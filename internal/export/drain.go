@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"imageferry/internal/manifest"
 )
 
@@ -13,15 +15,24 @@ import (
 // sends one probe, and goes on with the others only if ECS accepts that.
 func (f *Ferry) Drain(ctx context.Context) (Round, error) {
 	d := &drain{Ferry: f, round: Round{Action: "drain"}, done: map[exportKey]bool{}}
-	hold, err := f.index.Hold(ctx)
-	if err != nil {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { d.round.Held, err = f.index.Hold(gctx); return })
+	g.Go(func() (err error) { d.page, d.more, err = f.index.Queued(gctx, manifest.Marker{}); return })
+	if err := g.Wait(); err != nil {
 		return d.round, fmt.Errorf("drain queue: %w", err)
 	}
-	d.round.Held = hold
+	if len(d.page) > 0 && !f.mayProbe(d.round.Held) {
+		return d.round, nil
+	}
 	if err := errors.Join(append(d.troubles, d.run(ctx))...); err != nil {
 		return d.round, fmt.Errorf("drain queue: %w", err)
 	}
 	return d.round, nil
+}
+
+// mayProbe tells whether it is time to ask ECS in spite of a hold.
+func (f *Ferry) mayProbe(h *manifest.Hold) bool {
+	return h == nil || h.Reason == throttled || !f.now().Before(h.ProbedAt.Add(f.settings.ProbePause))
 }
 
 type exportKey struct {
@@ -33,6 +44,8 @@ type exportKey struct {
 type drain struct {
 	*Ferry
 	round Round
+	page  []manifest.Marker // of the queue, and whether there are more
+	more  bool
 	done  map[exportKey]bool
 	// troubles are the errors of exports that were passed over, and inARow how many of them the last ones are.
 	troubles []error
@@ -43,15 +56,9 @@ type drain struct {
 const maxTroubles = 3
 
 func (d *drain) run(ctx context.Context) error {
-	var after manifest.Marker
-	empty := true
+	empty := len(d.page) == 0
 	for {
-		markers, more, err := d.index.Queued(ctx, after)
-		if err != nil {
-			return err
-		}
-		empty = empty && len(markers) == 0
-		due := d.due(markers)
+		due := d.due(d.page)
 		for _, group := range byExport(due) {
 			if group[0].Destination.Region != d.settings.Destination.Region || d.done[keyOf(group[0])] {
 				continue
@@ -64,10 +71,13 @@ func (d *drain) run(ctx context.Context) error {
 				return err
 			}
 		}
-		if !more || len(due) < len(markers) {
+		if !d.more || len(due) < len(d.page) {
 			break
 		}
-		after = markers[len(markers)-1]
+		var err error
+		if d.page, d.more, err = d.index.Queued(ctx, d.page[len(d.page)-1]); err != nil {
+			return err
+		}
 	}
 	// Nothing waits, or what waits was tried since and no longer refused for what the others share.
 	if held := d.round.Held; held != nil && (empty || !held.Until.After(d.now())) {

@@ -29,6 +29,9 @@ type Settings struct {
 	MaxAttempts int
 	// RetryDelay is the first wait of a queued export; it doubles with every further one.
 	RetryDelay time.Duration
+	// ProbePause is how long after a refused probe a drain leaves a hold alone, except one that is over within the minute,
+	// because calls were throttled. 0: every drain probes.
+	ProbePause time.Duration
 	// ClockSkew is how far the clocks of two instances may differ.
 	ClockSkew time.Duration
 	// Reserve is what an invocation keeps back before its deadline to write down what it did; 0 is DefaultReserve.

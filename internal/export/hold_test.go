@@ -209,6 +209,44 @@ func TestHoldCounts(t *testing.T) {
 	})
 }
 
+// Ticks come more often than it makes sense to probe: but a minute of throttling is over soon, and a person does not wait.
+func TestProbesPause(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		refused error
+		reason  string
+		probes  int // in half an hour
+	}{
+		{refusal(403, "UserNotInTheWhiteList", "The user is not in the white list of exporting image."), whitelist, 6},
+		{refusal(400, "Throttling.User", "Request was denied due to user flow control."), throttled, 30},
+	} {
+		inWorld(t, func(w *world) {
+			w.settings.ProbePause = 4*time.Minute + time.Second
+			w.fault(opExport, false, c.refused, 0)
+			for _, id := range []string{"m-1", "m-2", "m-3"} {
+				w.add(id)
+				w.submit(id)
+			}
+			w.wantCalls(opExport, 1)
+			for range 30 {
+				time.Sleep(time.Minute)
+				if round := w.drain(); round.Held == nil || round.Held.Reason != c.reason {
+					t.Fatalf("round is %+v", round)
+				}
+			}
+			w.wantCalls(opExport, 1+c.probes)
+			w.wantResult(w.force("m-3"), manifest.Queued, c.reason)
+			w.wantCalls(opExport, 2+c.probes)
+			w.noFault()
+			w.pass(10 * time.Minute)
+			for _, id := range []string{"m-1", "m-2", "m-3"} {
+				w.wantHead(id, manifest.Exporting, "")
+			}
+			w.wantHold("")
+		})
+	}
+}
+
 // A probe that ends for its own reasons says nothing about the hold: the next in line is asked.
 func TestProbeThatIsSkipped(t *testing.T) {
 	t.Parallel()

@@ -289,7 +289,7 @@ func (f *Ferry) hold(ctx context.Context, bad *finding) {
 		h.Since, h.Probes = old.Since, old.Probes
 	}
 	h.Probes++
-	h.Until = now.Add(holdTime)
+	h.ProbedAt, h.Until = now, now.Add(holdTime)
 	if err := f.index.PutHold(ctx, h); err != nil {
 		f.log.WarnContext(ctx, "hold is not written", "reason", bad.Code, "error", err.Error())
 	}

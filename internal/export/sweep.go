@@ -37,6 +37,7 @@ type sweep struct {
 	since     time.Time
 	submitted int
 	idle      bool // the page before had nothing to submit
+	held      bool // the image before was queued for what holds all of them
 	census    manifest.Census
 }
 
@@ -55,10 +56,8 @@ func (s *sweep) run(ctx context.Context) error {
 			return err
 		}
 		before := s.submitted
-		for _, image := range images {
-			if err := s.one(ctx, image, known); err != nil || s.round.Incomplete {
-				return err
-			}
+		if err := s.page(ctx, images, known); err != nil || s.round.Incomplete {
+			return err
 		}
 		s.idle = s.order.DryRun || s.submitted == before
 	}
@@ -75,30 +74,71 @@ func (s *sweep) ahead() int {
 	return 0
 }
 
-// one submits an image that is wanted and has no export.
-func (s *sweep) one(ctx context.Context, image manifest.Image, known inventory) error {
-	s.round.Seen++
-	if s.unwanted(image) != "" {
-		return nil
-	}
-	s.census.Wanted++
-	if exported, ok := known[image.ID]; ok {
+// page submits the images that are wanted and have no export: one after the other, so that ECS refuses one of them at most,
+// and side by side while a hold lasts, when they are only queued.
+func (s *sweep) page(ctx context.Context, images []manifest.Image, known inventory) error {
+	var missing []manifest.Image
+	for _, image := range images {
+		s.round.Seen++
+		if s.unwanted(image) != "" {
+			continue
+		}
+		s.census.Wanted++
+		exported, ok := known[image.ID]
 		if exported {
 			s.census.Exported++
 		}
-		return nil
+		if !ok {
+			missing = append(missing, image)
+		}
 	}
-	if !s.hasTime(ctx) || s.order.Limit > 0 && s.submitted >= s.order.Limit {
-		s.round.Incomplete = true
-		return nil
+	for len(missing) > 0 {
+		n := 1
+		if s.held {
+			n = min(len(missing), queuedAtOnce)
+		}
+		if s.order.Limit > 0 {
+			n = min(n, s.order.Limit-s.submitted)
+		}
+		if n == 0 || !s.hasTime(ctx) {
+			s.round.Incomplete = true
+			return nil
+		}
+		if err := s.some(ctx, missing[:n]); err != nil {
+			return err
+		}
+		missing = missing[n:]
 	}
-	s.submitted++
-	r, err := s.sweepOne(ctx, s.order, image)
-	if err != nil {
-		return err
-	}
-	s.round.Results = append(s.round.Results, r)
 	return nil
+}
+
+// maxDryResults is how many images a dry run tells of.
+const maxDryResults = 1000
+
+// queuedAtOnce is how many images are queued at the same time while a hold lasts.
+const queuedAtOnce = 8
+
+// some submits images at once.
+func (s *sweep) some(ctx context.Context, images []manifest.Image) error {
+	results := make([]Result, len(images))
+	errs := make([]error, len(images))
+	var g errgroup.Group
+	for i, image := range images {
+		g.Go(func() error { results[i], errs[i] = s.sweepOne(ctx, s.order, image); return nil })
+	}
+	_ = g.Wait()
+	s.submitted += len(images)
+	for i, r := range results {
+		switch {
+		case errs[i] != nil:
+		case s.order.DryRun && len(s.round.Results) == maxDryResults:
+			s.round.Omitted++
+		default:
+			s.round.Results = append(s.round.Results, r)
+			s.held = r.State == manifest.Queued && s.holdsAll(s.settings.Destination, reasons[r.Reason].Class)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // leaveCensus is for the overview; that it cannot be written is logged.

@@ -131,6 +131,54 @@ func TestSweepPages(t *testing.T) {
 }
 
 // A sweep under a hold queues without a call.
+// A dry run of a large account stays of a size that can be answered.
+func TestSweepDryRunOfMany(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		const n = maxDryResults + 150
+		for i := range n {
+			w.add(fmt.Sprintf("m-%04d", i))
+		}
+		round := w.sweep(SweepOrder{DryRun: true})
+		if round.Seen != n || len(round.Results) != maxDryResults || round.Omitted != 150 || round.Incomplete {
+			t.Errorf("saw %d, %d results, %d omitted, incomplete: %v", round.Seen, len(round.Results), round.Omitted, round.Incomplete)
+		}
+	})
+}
+
+// While a hold lasts nothing asks ECS, and the images are queued side by side; a limit holds all the same.
+func TestSweepQueuesSideBySide(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		const n = 4*queuedAtOnce + 1
+		w.cloud.beforeExport = nil
+		w.cloud.quota = 0
+		for i := range n {
+			w.add(fmt.Sprintf("m-%02d", i))
+		}
+		const trip = 10 * time.Millisecond
+		slow := func(string, string) (bool, error) { time.Sleep(trip); return false, nil }
+		w.cloud.fault = slow
+		w.store.SetFault(slow)
+		start := time.Now()
+		round := w.sweep(SweepOrder{Limit: n - 3})
+		took := time.Since(start)
+		w.cloud.fault = nil
+		w.store.SetFault(nil)
+		if len(round.Results) != n-3 || !round.Incomplete || round.Held == nil {
+			t.Errorf("round is %+v", round)
+		}
+		w.wantCalls(opExport, 1)
+		if most := (20 + 6*n/queuedAtOnce) * trip; took > most { // one after the other would take 6 each
+			t.Errorf("it took %d round trips", took/trip)
+		}
+		w.cloud.quota = 1000
+		w.sweep(SweepOrder{})
+		w.pass(10 * time.Minute)
+		w.wantCalls(opExport, n+1)
+	})
+}
+
 func TestSweepUnderAHold(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {

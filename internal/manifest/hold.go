@@ -11,6 +11,8 @@ type Hold struct {
 	Since  time.Time `json:"since"`
 	// Until is when new events submit again by themselves; ticks probe before that.
 	Until time.Time `json:"until"`
+	// ProbedAt is when the last call was refused, zero in what older versions wrote.
+	ProbedAt time.Time `json:"probedAt,omitzero"`
 	// Probes counts the refused calls since Since.
 	Probes int `json:"probes"`
 }
