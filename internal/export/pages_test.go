@@ -127,6 +127,20 @@ func TestPagesComeInTheirOrder(t *testing.T) {
 	}
 }
 
+// A plan that a person waits for reads ahead, too.
+func TestPlanReadsAhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newWorld(t).ferry()
+		f.Images = &slowImages{pages: 25, takes: time.Second}
+		begun := time.Now()
+		plan, err := f.Plan(t.Context(), -1)
+		if took := time.Since(begun); err != nil || len(plan) != 25*ImagePageSize || took != 4*time.Second {
+			t.Errorf("%d decisions in %v (%v)", len(plan), took, err)
+		}
+	})
+}
+
 // However fast they come, no minute has more pages than it may have.
 func TestPagesKeepToTheBudget(t *testing.T) {
 	t.Parallel()

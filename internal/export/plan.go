@@ -41,8 +41,7 @@ func (f *Ferry) Plan(ctx context.Context, maxAge time.Duration) ([]Decision, err
 	since := f.since(maxAge)
 	var decisions []Decision
 	seen := map[string]bool{} // a page shifts when an image is created meanwhile
-	for page := 1; ; page++ {
-		images, total, err := f.Images.Images(ctx, since, page)
+	for images, err := range f.imagePages(ctx, since, func() int { return maxPagesAhead }) {
 		if err != nil {
 			return nil, fmt.Errorf("plan sweep: %w", err)
 		}
@@ -52,9 +51,6 @@ func (f *Ferry) Plan(ctx context.Context, maxAge time.Duration) ([]Decision, err
 				_, ok := known[image.ID]
 				decisions = append(decisions, f.plan(image, ok))
 			}
-		}
-		if len(images) == 0 || page*ImagePageSize >= total {
-			break
 		}
 	}
 	return decisions, f.explainKept(ctx, decisions)
