@@ -67,7 +67,8 @@ func chapters() []chapter {
 type reasonEntry struct {
 	code, remedy string
 	chapters     []string
-	answers      []string // of ECS and OSS
+	answers      []string // of ECS and OSS, to an export
+	imports      []string // of ECS and OSS, to a restore
 	restore      string   // what a reason of exports means for a restore, if it is one of restores, too
 }
 
@@ -90,7 +91,7 @@ func reasonEntries(t *testing.T) map[string]reasonEntry {
 	for _, r := range export.Reasons() {
 		add(reasonEntry{code: r.Code, remedy: r.Remedy, chapters: []string{of[r.Class]}, answers: answers[r.Code]})
 	}
-	addRestores(all)
+	addRestores(all, answersOf(t, "internal/restore"))
 	for code, remedy := range page.Reasons() {
 		add(reasonEntry{code: code, remedy: remedy, chapters: []string{"Refused requests"}})
 	}
@@ -100,8 +101,8 @@ func reasonEntries(t *testing.T) map[string]reasonEntry {
 	return all
 }
 
-// addRestores adds the reasons of restores. Those that exports have, too, keep their entry.
-func addRestores(all map[string]reasonEntry) {
+// addRestores adds the reasons of restores, with the error codes that mean them. Those that exports have, too, keep their entry.
+func addRestores(all map[string]reasonEntry, imports map[string][]string) {
 	of := map[restore.Class]string{
 		restore.Note: "Restores not begun", restore.Fail: "Restores that failed", restore.Wait: "Restores that wait",
 		restore.Repair: "Restores to be repaired", restore.Stop: "Cancelled restores",
@@ -109,10 +110,11 @@ func addRestores(all map[string]reasonEntry) {
 	for _, r := range restore.Reasons() {
 		if shared, ok := all[r.Code]; ok {
 			shared.restore = restoreClasses()[r.Class] + ". " + r.Remedy
+			shared.imports = imports[r.Code]
 			all[r.Code] = shared
 			continue
 		}
-		all[r.Code] = reasonEntry{code: r.Code, remedy: r.Remedy, chapters: []string{of[r.Class]}}
+		all[r.Code] = reasonEntry{code: r.Code, remedy: r.Remedy, chapters: []string{of[r.Class]}, imports: imports[r.Code]}
 	}
 }
 
@@ -293,24 +295,37 @@ func facts(e reasonEntry, placed map[string][]string) string {
 		if e.restore != "" {
 			fmt.Fprintf(&b, "- **In a restore:** %s\n", e.restore)
 		}
+		if len(e.imports) > 0 {
+			fmt.Fprintf(&b, "- **Error codes in a restore:** %s\n", strings.Join(e.imports, ", "))
+		}
 	}
 	return b.String()
 }
 
-// answerIndex leads from an error code to its reason.
+// answerIndex leads from an error code to its reasons.
 func answerIndex(entries map[string]reasonEntry) string {
-	var lines []string
+	exports, restores := map[string]string{}, map[string]string{}
 	for _, e := range entries {
+		link := fmt.Sprintf("[`%s`](#%[1]s)", e.code)
 		for _, answer := range e.answers {
-			lines = append(lines, fmt.Sprintf("| %s | [`%s`](#%[2]s) |\n", answer, e.code))
+			exports[answer] = link
+		}
+		for _, answer := range e.imports {
+			restores[answer] = link
 		}
 	}
-	slices.Sort(lines)
-	return "| error code | reason |\n|---|---|\n" + strings.Join(lines, "")
+	all := maps.Clone(exports)
+	maps.Copy(all, restores)
+	var b strings.Builder
+	b.WriteString("| error code | in an export | in a restore |\n|---|---|---|\n")
+	for _, answer := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", answer, exports[answer], restores[answer])
+	}
+	return b.String()
 }
 
 // answersOf reads which error codes of ECS and OSS a package takes for which reason from its source: the map codes, the table
-// messages, and isThrottled.
+// messages, if there is one, and isThrottled.
 func answersOf(t *testing.T, dir string) map[string][]string {
 	t.Helper()
 	constants, declared := declarations(t, dir)
@@ -326,14 +341,20 @@ func answersOf(t *testing.T, dir string) map[string][]string {
 		pair, _ := element.(*ast.KeyValueExpr)
 		add(pair.Value, "`"+text(pair.Key)+"`")
 	}
-	for _, element := range literal(t, declared["messages"]).Elts {
-		row, _ := element.(*ast.CompositeLit)
-		add(row.Elts[2], fmt.Sprintf("`%s` with \"%s\" in its message", text(row.Elts[0]), text(row.Elts[1])))
+	if messages, ok := declared["messages"]; ok {
+		for _, element := range literal(t, messages).Elts {
+			row, _ := element.(*ast.CompositeLit)
+			add(row.Elts[2], fmt.Sprintf("`%s` with \"%s\" in its message", text(row.Elts[0]), text(row.Elts[1])))
+		}
 	}
 	ast.Inspect(declared["isThrottled"], func(n ast.Node) bool {
 		switch n := n.(type) {
-		case *ast.CallExpr: // strings.HasPrefix
-			add(ast.NewIdent("throttled"), "`"+text(n.Args[1])+"…`")
+		case *ast.CallExpr: // strings.HasPrefix, strings.HasSuffix
+			pattern := "`" + text(n.Args[1]) + "…`"
+			if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "HasSuffix" {
+				pattern = "`…" + text(n.Args[1]) + "`"
+			}
+			add(ast.NewIdent("throttled"), pattern)
 		case *ast.BinaryExpr:
 			if n.Op == token.EQL {
 				add(ast.NewIdent("throttled"), "`"+text(n.Y)+"`")

@@ -1,14 +1,20 @@
-// Prints a ROS template as JSON in which the parameters that are numbers or lists have their defaults, for a checker that takes
-// every reference for text: node fill-numbers.js TEMPLATE (needs npm js-yaml).
+// Prints a ROS template or an s.yaml as JSON in which the parameters or vars that are numbers or lists have their values, for checkers
+// that take every reference for text: node fill-numbers.js FILE (needs npm js-yaml).
 const fs = require('fs');
-const template = require('js-yaml').load(fs.readFileSync(process.argv[2], 'utf8'));
-const fill = (value) => {
-  if (value === null || typeof value !== 'object') return value;
-  const parameter = template.Parameters[value.Ref];
+const file = require('js-yaml').load(fs.readFileSync(process.argv[2], 'utf8'));
+const known = (value) => {
+  const parameter = (file.Parameters || {})[value.Ref];
   if (parameter && parameter.Type === 'Number') return parameter.Default;
   if (parameter && parameter.Type === 'CommaDelimitedList') return parameter.Default.split(',');
-  for (const key of Object.keys(value)) value[key] = fill(value[key]);
+  const name = typeof value === 'string' && (/^\$\{vars\.(\w+)\}$/.exec(value) || [])[1];
+  if (name && typeof file.vars[name] === 'number') return file.vars[name];
+};
+const fill = (value) => {
+  if (value === null || value === undefined) return value;
+  const number = known(value);
+  if (number !== undefined) return number;
+  if (typeof value === 'object') for (const key of Object.keys(value)) value[key] = fill(value[key]);
   return value;
 };
-fill(template.Resources);
-process.stdout.write(JSON.stringify(template));
+fill(file.Resources || file.resources);
+process.stdout.write(JSON.stringify(file));

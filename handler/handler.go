@@ -110,6 +110,8 @@ type invocation struct {
 
 // Handle handles one invocation: it returns an Answer, or a Response to an HTTP request.
 //
+// However long the function's timeout is, what restores nothing takes at most briefTime.
+//
 // An error makes FC invoke again, and finally send the event to the failure destination. So there is one for an event that
 // cannot be understood (a *DecodeError) and for an outcome that could not be stored, never for a decision. All events of an
 // array are tried before the error is returned.
@@ -125,16 +127,31 @@ func (h *Handler) Handle(ctx context.Context, raw json.RawMessage) (any, error) 
 		in.requestID = fc.RequestID
 		in.log = h.log.With(slog.String("requestId", fc.RequestID))
 	}
+	log := in.log // serve may replace it
+	late := in.summary.after(briefTime, func() { in.summary.log(ctx, log, soFar, nil) })
 	var answer any
 	err := in.guard(ctx, func() (err error) {
 		answer, err = in.handle(ctx, raw)
 		return err
 	})
-	in.summary.log(ctx, in.log, err)
+	line := whole
+	if late() {
+		line = rest
+	}
+	in.summary.log(ctx, in.log, line, err)
 	if err != nil {
 		return nil, err
 	}
 	return answer, nil
+}
+
+// briefTime is how long an invocation takes at most that restores nothing. The function's timeout may be a day, for restores; an
+// event, a tick or a page that takes longer than this is stuck, and better repeated.
+const briefTime = 5 * time.Minute
+
+// brief is ctx with the time that is left for whatever is no restore.
+func (in *invocation) brief(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithDeadline(ctx, in.summary.begun.Add(briefTime))
 }
 
 func (in *invocation) handle(ctx context.Context, raw json.RawMessage) (any, error) {
@@ -154,12 +171,12 @@ func (in *invocation) handle(ctx context.Context, raw json.RawMessage) (any, err
 	if len(commands) == 1 {
 		if request, ok := commands[0].(HTTP); ok {
 			response := in.serve(ctx, request.Request)
-			in.summary.status = response.StatusCode
+			in.summary.answered(response.StatusCode)
 			return response, nil
 		}
 	}
 	if decodeErr != nil {
-		in.summary.errors++
+		in.summary.refused()
 		in.log.LogAttrs(ctx, slog.LevelError, "refused", slog.String("error", decodeErr.Error()))
 	}
 	if in.openErr != nil {
@@ -245,6 +262,8 @@ func (in *invocation) run(ctx context.Context, c Command) (Answer, error) {
 }
 
 func (in *invocation) submit(ctx context.Context, o export.Order) (export.Result, error) {
+	ctx, cancel := in.brief(ctx)
+	defer cancel()
 	result, err := in.ferry.Submit(ctx, o)
 	if err != nil {
 		in.logFailure(ctx, "submit", o.ImageID, o.Trigger, err)
@@ -256,6 +275,8 @@ func (in *invocation) submit(ctx context.Context, o export.Order) (export.Result
 
 // tick runs the rounds that a timer asks for, each even when the one before has failed.
 func (in *invocation) tick(ctx context.Context, c Tick) ([]export.Round, error) {
+	ctx, cancel := in.brief(ctx)
+	defer cancel()
 	c.Trigger.RequestID = in.requestID
 	var rounds []export.Round
 	var problems []error

@@ -130,6 +130,11 @@ func (in *invocation) route(w *recorder, r *http.Request) (pattern string, err e
 	if pattern == "" {
 		return "", noRoute(mux, w, r)
 	}
+	if pattern != "POST /exports/{imageId}/restore" { // which sees to its time itself
+		brief, cancel := in.brief(r.Context())
+		defer cancel()
+		r = r.WithContext(brief)
+	}
 	mux.ServeHTTP(w, r)
 	return pattern, err
 }

@@ -46,6 +46,8 @@ func (f *fakeFerry) History(_ context.Context, id string) ([]manifest.Entry, err
 func (f *fakeFerry) Progress(context.Context, []string) (map[string]int, error) { return nil, nil }
 
 func (f *fakeFerry) Rehearsals(context.Context, string) (*restore.Rehearsals, error) { return nil, nil }
+func (f *fakeFerry) AtWork(context.Context) ([]*restore.Record, error)               { return nil, nil }
+func (f *fakeFerry) RestoresOf(context.Context, string) ([]*restore.Record, error)   { return nil, nil }
 
 func (f *fakeFerry) Destination() manifest.Destination {
 	return manifest.Destination{Region: "cn-hangzhou", Bucket: "a-secret-bucket", Format: "raw"}

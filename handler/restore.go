@@ -60,7 +60,8 @@ func (in *invocation) restoring() (Restores, error) {
 	return in.restores, nil
 }
 
-// restore does as much of a restore as there is time for. What cannot be restored is an answer, and no error: FC would repeat it.
+// restore does as much of a restore as the invocation has time for. What cannot be restored is an answer, and no error: FC would
+// repeat it.
 func (in *invocation) restore(ctx context.Context, c Restore) (Answer, error) {
 	domain, err := in.restoring()
 	if err != nil {
@@ -94,6 +95,8 @@ func (in *invocation) restore(ctx context.Context, c Restore) (Answer, error) {
 
 // orderRestore plans what was asked for, of the image, or of any that is exported. What speaks against it is refused.
 func (in *invocation) orderRestore(ctx context.Context, domain Restores, c Restore) (o restore.Order, refused *RestoreAnswer, err error) {
+	ctx, cancel := in.brief(ctx)
+	defer cancel()
 	var m *manifest.Manifest
 	if c.ImageID == "" {
 		m, err = in.ferry.AnyExported(ctx)
@@ -118,8 +121,8 @@ func (in *invocation) orderRestore(ctx context.Context, domain Restores, c Resto
 }
 
 // resume goes on with the restores that have not ended, and after a sweep removes what forgotten ones have left. It comes last in
-// a tick, because it takes all the time that is left, which is why nobody waits for it over HTTP. Its failure is none of the
-// tick's: FC would repeat all of it, and the next tick goes on anyway.
+// a tick, because it takes all the time that the invocation has, up to a day, which is why nobody waits for it over HTTP. Its
+// failure is none of the tick's: FC would repeat all of it, and the next tick goes on anyway.
 func (in *invocation) resume(ctx context.Context, c Tick) []RestoreAnswer {
 	if in.restores == nil || c.Trigger.Kind == "http" {
 		return nil
@@ -127,7 +130,9 @@ func (in *invocation) resume(ctx context.Context, c Tick) []RestoreAnswer {
 	var answers []RestoreAnswer
 	err := in.guard(ctx, func() error {
 		if c.Sweep != nil && !c.Sweep.DryRun {
-			cleaned, err := in.restores.Clean(ctx, in.bucket)
+			within, cancel := in.brief(ctx)
+			cleaned, err := in.restores.Clean(within, in.bucket)
+			cancel()
 			if err != nil {
 				in.logFailure(ctx, "clean", "", c.Trigger, err)
 			}

@@ -65,7 +65,11 @@ func (f *fakeRestores) Queue(_ context.Context, o restore.Order) (*restore.Recor
 }
 
 func (f *fakeRestores) Run(_ context.Context, o restore.Order) (*restore.Record, error) {
-	return restored(o, restore.Importing), f.record("run %s rehearsal %t by %s", o.Plan.Name, o.Plan.Rehearsal, o.Trigger.Kind)
+	state := restore.Importing
+	if o.Plan.Name == "restored-before" {
+		state = restore.Restored
+	}
+	return restored(o, state), f.record("run %s rehearsal %t by %s", o.Plan.Name, o.Plan.Rehearsal, o.Trigger.Kind)
 }
 
 func (f *fakeRestores) ResumeAll(context.Context) ([]*restore.Record, error) {
@@ -119,6 +123,11 @@ func TestRestoreOverHTTP(t *testing.T) {
 			[]string{`consider m-1 "restored-before" rehearsal false force false`, "queue restored-before again true force false by http"}},
 		{"POST", "/exports/m-1/restore", `{"rehearsal":true,"force":true}`, 202, "", "",
 			[]string{`consider m-1 "" rehearsal true force true`, "queue  again true force true by http"}},
+		{"POST", "/exports/m-1/restore", `{"name":"web-02","wait":true}`, 202, "", `"state":"importing"`,
+			[]string{`consider m-1 "web-02" rehearsal false force false`, "run web-02 rehearsal false by http"}},
+		{"POST", "/exports/m-1/restore", `{"name":"restored-before","wait":true}`, 200, "", `"state":"restored"`,
+			[]string{`consider m-1 "restored-before" rehearsal false force false`, "run restored-before rehearsal false by http"}},
+		{"POST", "/exports/m-1/restore", `{"wait":"yes"}`, 400, "malformed-request", "", nil},
 		{"POST", "/exports/m-unknown/restore", "", 404, "unknown-export", "", nil},
 		{"POST", "/exports/m-1/restore", `{"bucket":"b"}`, 400, "malformed-request", "", nil},
 		{"POST", "/exports/web-01/restore", "", 400, "invalid-value", "", nil},
@@ -246,5 +255,11 @@ func TestRestoreFails(t *testing.T) {
 	}
 	if _, err := h.Handle(invoked(t), json.RawMessage(`{"action":"restore","imageId":"m-1","name":"web-02"}`)); err == nil {
 		t.Error("what could not be stored is to be tried again")
+	}
+	// Over HTTP there is always an answer.
+	r := do(t, restoring(t, &fakeFerry{known: func(string) bool { return true }}, restores), invoked(t),
+		httpEvent(t, "POST", "/exports/m-1/restore", `{"name":"web-02","wait":true}`, bearer))
+	if r.StatusCode < 500 || !strings.Contains(r.Body, `"remedy"`) {
+		t.Errorf("%d %s", r.StatusCode, r.Body)
 	}
 }

@@ -8,8 +8,9 @@ import (
 	"imageferry/internal/restore"
 )
 
-// postRestore writes down that an export is to be restored; the timer's ticks do the rest. The answer is 202 with the record,
-// or 200 when the restore of the name was successful already.
+// postRestore writes down that an export is to be restored; the timer's ticks do the rest. With {"wait":true} it does as much of it
+// itself as the invocation has time for, which is meant for an asynchronous invocation. The answer is the record, with 202 while
+// there is something left to do, and 200 when the restore is over, or was successful before.
 func (in *invocation) postRestore(r *http.Request) (int, any, error) {
 	domain, err := in.restoring()
 	if err != nil {
@@ -23,15 +24,22 @@ func (in *invocation) postRestore(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	wait, err := body.at("wait").truth()
+	if err != nil {
+		return 0, nil, err
+	}
+	delete(body.fields, "wait")
 	command, err := decodeRestoreOptions(body, in.trigger(r))
 	if err != nil {
 		return 0, nil, err
 	}
 	command.ImageID = id
-	if _, err := in.ferry.Get(r.Context(), id); err != nil {
+	ctx, cancel := in.brief(r.Context())
+	defer cancel()
+	if _, err := in.ferry.Get(ctx, id); err != nil {
 		return 0, nil, fmt.Errorf("get %s: %w", id, err)
 	}
-	order, refused, err := in.orderRestore(r.Context(), domain, command)
+	order, refused, err := in.orderRestore(ctx, domain, command)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -40,7 +48,14 @@ func (in *invocation) postRestore(r *http.Request) (int, any, error) {
 		p.Remedy = refused.Remedy
 		return 0, nil, p
 	}
-	record, err := domain.Queue(r.Context(), order)
+	if !wait {
+		record, err := domain.Queue(ctx, order)
+		return restoreStatus(record), record, err
+	}
+	record, err := domain.Run(r.Context(), order)
+	if err == nil {
+		in.logRestore(r.Context(), command.Trigger, answerOf(record))
+	}
 	return restoreStatus(record), record, err
 }
 

@@ -22,7 +22,7 @@ type summary struct {
 	tally *metrics.Tally
 
 	mutex   sync.Mutex
-	kind    string // submit, tick, ignored, http, mixed or unknown
+	kind    string // submit, tick, restore, ignored, http, mixed or unknown
 	trigger string
 	actions []string
 	results map[manifest.State]int // of revisions that were written
@@ -34,6 +34,8 @@ type summary struct {
 
 // of names what the invocation is about.
 func (s *summary) of(commands []Command) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
 	for _, c := range commands {
 		kind, trigger := "unknown", ""
 		switch c := c.(type) {
@@ -41,6 +43,8 @@ func (s *summary) of(commands []Command) {
 			kind, trigger = "submit", c.Order.Trigger.Kind
 		case Tick:
 			kind, trigger = "tick", c.Trigger.Kind
+		case Restore:
+			kind, trigger = "restore", c.Trigger.Kind
 		case Ignored:
 			kind, trigger = "ignored", c.Trigger.Kind
 		case HTTP:
@@ -76,6 +80,18 @@ func (s *summary) failed(action string) {
 	s.errors++
 }
 
+func (s *summary) refused() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.errors++
+}
+
+func (s *summary) answered(status int) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.status = status
+}
+
 func (s *summary) ignore() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -88,8 +104,33 @@ func (s *summary) act(action string) {
 	}
 }
 
-// log writes the line. The context may have a deadline; err is what the invocation ends with.
-func (s *summary) log(ctx context.Context, log *slog.Logger, err error) {
+// A line is one that the summary is written in.
+type line int
+
+const (
+	whole line = iota // at the end, the only one
+	soFar             // of an invocation that goes on for long: the line that charts count is not to wait for hours
+	rest              // at the end of one that has written soFar; its numbers are of all of it
+)
+
+// after calls log when the invocation takes longer than d, and returns what stops that and tells whether it was called.
+func (s *summary) after(d time.Duration, log func()) (stop func() bool) {
+	done := make(chan struct{})
+	timer := time.AfterFunc(d, func() {
+		defer close(done)
+		log()
+	})
+	return func() bool {
+		if timer.Stop() {
+			return false
+		}
+		<-done
+		return true
+	}
+}
+
+// log writes a line. The context may have a deadline; err is what the invocation ends with.
+func (s *summary) log(ctx context.Context, log *slog.Logger, l line, err error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	kind := s.kind
@@ -101,6 +142,13 @@ func (s *summary) log(ctx context.Context, log *slog.Logger, err error) {
 		level = slog.LevelError
 	}
 	attrs := some(slog.String("kind", kind), slog.String("trigger", s.trigger), slog.String("action", strings.Join(s.actions, "+")))
+	message := "invocation"
+	switch l {
+	case soFar:
+		attrs = append(attrs, slog.Int("running", 1))
+	case rest:
+		message = "invocation ended"
+	}
 	attrs = append(attrs,
 		slog.Int("ok", digit(ok)),
 		slog.Int("cold", digit(s.cold)),
@@ -121,7 +169,7 @@ func (s *summary) log(ctx context.Context, log *slog.Logger, err error) {
 	if deadline, limited := ctx.Deadline(); limited {
 		attrs = append(attrs, slog.Int64("remainingMs", time.Until(deadline).Milliseconds()))
 	}
-	log.LogAttrs(ctx, level, "invocation", append(attrs, callAttrs(s.tally.Counts())...)...)
+	log.LogAttrs(ctx, level, message, append(attrs, callAttrs(s.tally.Counts())...)...)
 }
 
 // callAttrs are the calls of all APIs, and those of each one under a name such as calls_ecs_ExportImage.

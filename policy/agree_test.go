@@ -108,6 +108,18 @@ func TestParametersAllowWhatTheConfigurationDoes(t *testing.T) {
 	}
 }
 
+// TestTimeouts: the template lets one choose what Function Compute allows, and no less than a tick needs.
+func TestTimeouts(t *testing.T) {
+	t.Parallel()
+	parameter := newStack(t).parameters["Timeout"].(object)
+	if parameter["Type"] != "Number" || parameter["MinValue"] != 60.0 || parameter["MaxValue"] != 86400.0 {
+		t.Errorf("template.yml has %v", parameter)
+	}
+	if props, _ := specProps(t); props["timeout"] != 300.0 {
+		t.Errorf("s.yaml has %v", props["timeout"])
+	}
+}
+
 func allows(t *testing.T, parameter object, value string) bool {
 	t.Helper()
 	if pattern, ok := parameter["AllowedPattern"].(string); ok && !regexp.MustCompile(pattern).MatchString(value) {

@@ -117,6 +117,8 @@ func newList(a *app) *cobra.Command {
 		Short: "List exports",
 		Long: `Lists exports in the order of their image ids. Images that nobody has submitted yet are not among them: see imageferry report.
 
+Restores that have not ended are shown below the exports.
+
 --json prints {"exports": [manifest], "unreadable": [{"imageId", "reason", "remedy", "detail"}], "cursor"}; a manifest is what
 internal/manifest/manifest.schema.json describes. --restores lists the restores of the region instead, all of them; with --json
 {"restores": [record], "unreadable": [{"name", "error"}]}.`,
@@ -143,7 +145,10 @@ internal/manifest/manifest.schema.json describes. --restores lists the restores 
 			if asJSON {
 				return a.printJSON(l)
 			}
-			return a.printListing(l)
+			if err := a.printListing(l); err != nil {
+				return err
+			}
+			return s.printAtWork(cmd.Context())
 		},
 	}
 	f.register(cmd)

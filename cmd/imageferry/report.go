@@ -46,7 +46,7 @@ skipped ones. --require sets the least coverage; --max-age asks that every count
 -o json prints {"schema", "generatedAt", "accountId", "destination", "summary": {"images", "exported", "pending", "missing", "failed",
 "skipped", "excluded", "counted", "ignoresSkipped", "coveragePercent", "exportedBytes", "deleted"}, "gate": {"met", "requirePercent",
 "maxAgeSeconds", "rehearsedSeconds", "late", "unproven", "problems"}, "images": [{"imageId", "name", "status", "created", "ageSeconds", "sizeGiB", "class", "state",
-"reason", "remedy", "verifiedAt", "objects", "bytes", "provenAt", "late", "unproven"}]}.`,
+"reason", "remedy", "verifiedAt", "objects", "bytes", "provenAt", "rehearsalFailed", "late", "unproven"}]}.`,
 		Example: `  imageferry report
   imageferry report --require 100% --max-age 24h --ignore-skipped
   imageferry report -o csv > coverage.csv
@@ -110,7 +110,7 @@ func (r *reporting) rules() (report.Rules, error) {
 func (s *session) report(ctx context.Context, ignoreSkipped bool) (*report.Report, error) {
 	in := report.Input{
 		AccountID: s.caller.AccountID, Destination: s.settings.Destination, Wants: s.settings.Wants, IgnoreSkipped: ignoreSkipped,
-		Exports: map[string]export.Export{}, Proven: map[string]time.Time{},
+		Exports: map[string]export.Export{}, Proven: map[string]time.Time{}, RehearsalFailed: map[string]string{},
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { in.Images, err = s.cloud.ECS.AccountImages(gctx); return })
@@ -128,6 +128,9 @@ func (s *session) report(ctx context.Context, ignoreSkipped bool) (*report.Repor
 		for id, shown := range all {
 			if shown.Proven != nil {
 				in.Proven[id] = shown.Proven.At
+			}
+			if !shown.Last.OK {
+				in.RehearsalFailed[id] = shown.Last.Reason
 			}
 		}
 		return err
@@ -166,10 +169,13 @@ func (a *app) printCoverage(r *report.Report, form string) error {
 			class.Text += " (unproven)"
 		}
 		if row.ProvenAt != nil {
-			what = strings.TrimSpace(what + " proven restorable " + words.Span(r.GeneratedAt.Sub(*row.ProvenAt)) + " ago")
+			what += " proven restorable " + words.Since(*row.ProvenAt, r.GeneratedAt)
+		}
+		if row.RehearsalFailed != "" {
+			what += " last rehearsal failed: " + row.RehearsalFailed
 		}
 		rows = append(rows, []terminal.Cell{
-			{Text: row.ImageID}, class, {Text: text, Right: true}, {Text: fmt.Sprintf("%d GiB", row.SizeGiB), Right: true}, {Text: row.Name}, {Text: what},
+			{Text: row.ImageID}, class, {Text: text, Right: true}, {Text: fmt.Sprintf("%d GiB", row.SizeGiB), Right: true}, {Text: row.Name}, {Text: strings.TrimSpace(what)},
 		})
 	}
 	if len(rows) > 0 {

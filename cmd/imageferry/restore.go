@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -35,13 +36,14 @@ where that was, and asks ECS for no second image. Without --wait it ends when EC
 --dry-run prints the plan: every value, and where it came from. --rehearse restores under a temporary name, compares the image
 with the manifest, deletes it again, and writes down since when the export is proven to be restorable; the IMAGE may be "random".
 
-The objects have to be in the region that the image is restored to. When they are elsewhere, the plan says what has to be copied;
---objects-bucket then names the bucket that has the copies.
+The objects have to be in the region that the image is restored to, and so has the bucket of the journal, --bucket. When objects are
+elsewhere, the plan says what has to be copied, with a command for each; --objects-bucket names the bucket that has the copies, by
+default --bucket. They are compared with the manifest.
 
 --json prints {"restore": record}, with --dry-run {"plan": plan}.`,
 		Example: `  imageferry restore m-bp67acfmxazb4ph4e0vo --dry-run
   imageferry restore m-bp67acfmxazb4ph4e0vo --name web-01-restored --wait
-  imageferry restore manifest.json --region cn-beijing --objects-bucket my-copies --wait
+  imageferry restore manifest.json --region cn-beijing --bucket my-copies --wait
   imageferry restore --rehearse random`,
 		Args:              o.args,
 		ValidArgsFunction: c.completeImages(a),
@@ -54,6 +56,9 @@ The objects have to be in the region that the image is restored to. When they ar
 				o.wait.wait = true
 			}
 			if err := o.wait.check(s.local); err != nil {
+				return err
+			}
+			if err := s.checkRegion(cmd.Context(), args, o.cancel); err != nil {
 				return err
 			}
 			m, err := s.manifestOf(cmd.Context(), args)
@@ -103,26 +108,23 @@ func (o *restoring) args(cmd *cobra.Command, args []string) error {
 // restores is the domain of restores, with the session's credentials and configuration.
 func (s *session) restores() *restore.Restorer {
 	settings := s.config.Restores(s.settings.Destination.Region, s.caller.AccountID)
+	settings.CopiesBucket = s.config.Bucket
 	return restore.New(s.cloud.Restores(s.config.ManifestBucket), settings, s.now, s.log)
 }
 
 func (s *session) restore(ctx context.Context, m *manifest.Manifest, o restoring) error {
 	r := s.restores()
 	o.options.Rehearsal = o.rehearse
-	plan := r.Plan(m, o.options)
 	if o.cancel {
-		record, err := r.Cancel(ctx, plan.Name, s.trigger("restore"))
+		record, err := r.Cancel(ctx, r.Plan(m, o.options).Name, s.trigger("restore"))
 		if err != nil {
 			return err
 		}
 		return s.printRestored(record, o.json)
 	}
-	there, err := s.leavesAlone(ctx, r, plan, o.force)
+	plan, err := s.plan(ctx, r, m, o)
 	if err != nil {
 		return err
-	}
-	if o.dryRun || !there {
-		r.Check(ctx, plan)
 	}
 	if o.dryRun || len(plan.Problems) > 0 {
 		if err := s.printPlan(plan, o.json); err != nil {
@@ -145,17 +147,31 @@ func (s *session) restore(ctx context.Context, m *manifest.Manifest, o restoring
 	return verdictOn(record)
 }
 
-// leavesAlone tells whether there is a restore of the plan's name that is at work, or was successful: then nothing of the plan
-// is going to be done.
-func (s *session) leavesAlone(ctx context.Context, r *restore.Restorer, plan *restore.Plan, force bool) (bool, error) {
-	if !restore.ValidName(plan.Name) {
-		return false, nil
+// checkRegion refuses what has to be looked up in a journal of another region.
+func (s *session) checkRegion(ctx context.Context, args []string, cancel bool) error {
+	if !cancel && len(args) == 1 && args[0] != anyImage && !manifest.ValidImageID(args[0]) {
+		return nil // a manifest from elsewhere: the plan tells the rest
 	}
-	record, err := r.Get(ctx, plan.Name)
-	if errors.Is(err, restore.ErrUnknown) {
-		return false, nil
+	elsewhere := s.restores().JournalElsewhere(ctx, s.config.ManifestBucket)
+	if elsewhere == nil {
+		return nil
 	}
-	return err == nil && (!record.State.Terminal() || record.State == restore.Restored && !force), err
+	return usage(advised{fmt.Errorf("%s: %s", elsewhere.Reason, elsewhere.Detail), elsewhere.Remedy +
+		"\n  The manifest is in the journal of its own region: imageferry show IMAGE --json | jq .export > manifest.json, then restore that file."})
+}
+
+// plan plans what was asked for, and checks it: all of it for a dry run, and else what the domain asks for before it begins.
+func (s *session) plan(ctx context.Context, r *restore.Restorer, m *manifest.Manifest, o restoring) (*restore.Plan, error) {
+	elsewhere := r.JournalElsewhere(ctx, s.config.ManifestBucket)
+	if elsewhere == nil && !o.dryRun {
+		return r.Consider(ctx, m, o.options, o.force)
+	}
+	plan := r.Plan(m, o.options)
+	if elsewhere != nil {
+		plan.Problems = append(plan.Problems, *elsewhere)
+	}
+	r.Check(ctx, plan)
+	return plan, nil
 }
 
 // carry runs an order, and, if that was asked for, goes on until the restore has ended.

@@ -60,18 +60,31 @@ func (s *stage) checkDisks(t *testing.T, id string, want map[string]content.Cont
 	}
 }
 
-func (s *stage) deleteImage(t *testing.T, id string) {
+// administrator has every right in a region.
+func (s *stage) administrator(t *testing.T, region, ecs, oss string) *alicloud.Session {
 	t.Helper()
 	session, err := alicloud.Open(alicloud.Options{
-		Region:      s.Region,
+		Region:      region,
 		Credentials: alicloud.Static(alicloud.Credentials{AccessKeyID: s.Administrator.AccessKeyID, AccessKeySecret: s.Administrator.Secret}),
-		ECSEndpoint: "http://" + s.Endpoints.ECS,
-		HTTP:        http.DefaultTransport,
+		ECSEndpoint: "http://" + ecs, OSSEndpoint: "http://" + oss, HTTP: http.DefaultTransport,
 	})
-	if err == nil {
-		err = session.ECS.Delete(t.Context(), id)
-	}
 	if err != nil {
+		t.Fatal(err)
+	}
+	return session
+}
+
+func (s *stage) deleteImage(t *testing.T, id string) {
+	t.Helper()
+	if err := s.administrator(t, s.Region, s.Endpoints.ECS, s.Endpoints.OSS).ECS.Delete(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// put writes an object, over whatever is there.
+func (s *stage) put(t *testing.T, bucket, key string, data []byte) {
+	t.Helper()
+	if err := s.administrator(t, s.Region, s.Endpoints.ECS, s.Endpoints.OSS).OSS.Store(bucket).Put(t.Context(), key, data); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -252,4 +265,47 @@ func TestRestoreUsage(t *testing.T) {
 	if !slices.Contains([]int{exitError, exitUsage}, s.run(t, "restore", "m-none", "--cancel").code) {
 		t.Error("cancelling what is not there went well")
 	}
+}
+
+// TestRestoreIsTold: a restore that has not ended stands below the exports; a rehearsal that failed is recorded, and everything that
+// tells of rehearsals tells of it, with what was proven before.
+func TestRestoreIsTold(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withImportRole)
+	id, _ := s.exportedImage(t, "web-01", 1)
+	if out := s.wantRun(t, exitOK, "list").out; strings.Contains(out, "Restores") {
+		t.Errorf("without restores list printed %s", out)
+	}
+	s.wantRun(t, exitOK, "restore", "--rehearse", id, "--interval", "10ms", "--timeout", "20s")
+	s.Directory.DeleteRole(localcloud.ImportRole)
+	r := s.wantRun(t, exitUnmet, "restore", id, "--name", "copy")
+	if !strings.Contains(r.err, "queued import-role-missing: Create the role") {
+		t.Errorf("the line has no remedy: %s", r.err)
+	}
+	for args, want := range map[string]string{
+		"list": "\nRestores at work:\nNAME", "list --restores": "copy", "show " + id: "import-role-missing: Create the role", "report": "proven restorable",
+	} {
+		if out := s.wantRun(t, exitOK, strings.Fields(args)...).out; !strings.Contains(out, want) {
+			t.Errorf("%s does not tell %q: %s", args, want, out)
+		}
+	}
+
+	m := decode[story](t, s.wantRun(t, exitOK, "show", id, "--json")).Export
+	s.put(t, testBucket, m.Objects[0].Key, []byte("not what was exported"))
+	record := decode[restored](t, s.wantRun(t, exitUnmet, "restore", "--rehearse", id, "--interval", "10ms", "--timeout", "20s", "--json")).Restore
+	if record.State != restore.Failed || record.Reason != "object-changed" {
+		t.Fatalf("%s %s %s", record.State, record.Reason, record.Detail)
+	}
+	for args, wants := range map[string][]string{
+		"list --restores": {"object-changed"}, "show " + id: {"last proven restorable", "the last one failed", "object-changed"},
+		"report": {"proven restorable", "last rehearsal failed: object-changed"},
+	} {
+		out := s.wantRun(t, exitOK, strings.Fields(args)...).out
+		for _, want := range wants {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s does not tell %q: %s", args, want, out)
+			}
+		}
+	}
+	s.wantRun(t, exitUnmet, "report", "--require-rehearsal", "1d")
 }

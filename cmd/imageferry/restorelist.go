@@ -49,3 +49,24 @@ func (s *session) listRestores(ctx context.Context, asJSON bool) error {
 	}
 	return s.table(restoreHeading(), rows)
 }
+
+// printAtWork prints the restores that have not ended, if there are some. That they cannot be read takes nothing from a list of
+// exports.
+func (s *session) printAtWork(ctx context.Context) error {
+	records, err := s.restores().AtWork(ctx)
+	if err != nil {
+		s.note("imageferry: restores are not shown: %s", words.Safe(err.Error()))
+		return nil
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	if err := s.printf("\nRestores at work:\n"); err != nil {
+		return err
+	}
+	var rows [][]terminal.Cell
+	for _, r := range records {
+		rows = append(rows, s.restoreRow(r))
+	}
+	return s.table(restoreHeading(), rows)
+}

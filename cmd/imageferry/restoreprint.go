@@ -32,7 +32,7 @@ func (s *session) printPlan(p *restore.Plan, asJSON bool) error {
 		text += "\nwarning: " + words.Safe(w)
 	}
 	for _, t := range p.Transfers {
-		text += fmt.Sprintf("\ncopy %s (%s)\n  to %s", words.Safe(t.From), words.Bytes(t.Size), words.Safe(t.To))
+		text += transferText(t)
 	}
 	for _, problem := range p.Problems {
 		text += "\nproblem: " + words.Safe(problem.Reason+": "+problem.Detail) + "\n  " + words.Safe(problem.Remedy)
@@ -41,6 +41,19 @@ func (s *session) printPlan(p *restore.Plan, asJSON bool) error {
 		return nil
 	}
 	return s.printf("%s\n", text)
+}
+
+// transferText tells what to copy where, and how.
+func transferText(t restore.Transfer) string {
+	bucket := firstOf(t.To.Bucket, "<bucket in "+t.To.Region+">")
+	text := fmt.Sprintf("\ncopy %s in %s, %s (%d bytes)\n  to %s in %s", words.Safe("oss://"+t.From.Bucket+"/"+t.From.Key), words.Safe(t.From.Region),
+		words.Bytes(t.Size), t.Size, words.Safe("oss://"+bucket+"/"+t.To.Key), words.Safe(t.To.Region))
+	if t.Command != "" {
+		text += "\n  " + words.Safe(t.Command)
+	} else if t.To.Bucket == "" {
+		text += "\n  --objects-bucket with its name shows the command"
+	}
+	return text
 }
 
 // printRestored tells what came of a restore.
@@ -122,7 +135,7 @@ func (p *storyPrinter) restores(t story) {
 			}
 			rows = append(rows, []terminal.Cell{
 				{Text: "  " + r.Name}, restoreCell(r.State), {Text: r.UpdatedAt.In(p.zone).Format(storyTime)}, {Text: image},
-				{Text: strings.TrimSuffix(r.Reason+": "+r.Detail, ": ")},
+				{Text: strings.TrimSpace(strings.TrimSuffix(r.Reason+": "+r.Remedy, ": ") + " " + r.Detail)},
 			})
 		}
 		p.table(nil, rows)

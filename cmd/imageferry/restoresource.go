@@ -15,7 +15,6 @@ import (
 	"imageferry/internal/alicloud/endpoint"
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
-	"imageferry/internal/restore"
 )
 
 // anyImage in the place of an image means: choose one.
@@ -131,19 +130,4 @@ func (s *session) anyExport(ctx context.Context) (*manifest.Manifest, error) {
 		return nil, advised{errors.New("no image is exported yet"), "Look with imageferry list."}
 	}
 	return m, err
-}
-
-// restoresOf are the restores of an exported image.
-func (s *session) restoresOf(ctx context.Context, imageID string) ([]*restore.Record, error) {
-	all, err := s.restores().List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var some []*restore.Record
-	for _, l := range all {
-		if l.Record != nil && l.Record.Source.Image.ID == imageID {
-			some = append(some, l.Record)
-		}
-	}
-	return some, nil
 }

@@ -68,6 +68,9 @@ func (v *restoreView) show(record *restore.Record, percent int) {
 	what := string(record.State)
 	if record.Reason != "" {
 		what += " " + record.Reason
+		if !v.bars {
+			what += ": " + record.Remedy
+		}
 	}
 	if record.State == restore.Importing {
 		what += " " + record.Image.ID

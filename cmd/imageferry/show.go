@@ -92,7 +92,7 @@ func (s *session) story(ctx context.Context, imageID string) (story, error) {
 			return t, err
 		}
 	}
-	if t.Restores, err = s.restoresOf(ctx, imageID); err != nil {
+	if t.Restores, err = s.restores().Of(ctx, imageID); err != nil {
 		return t, err
 	}
 	t.Rehearsals, err = s.restores().Rehearsals(ctx, s.settings.Destination, imageID)

@@ -147,7 +147,7 @@ func describe(r row) string {
 	case r.Export.Reason != "":
 		return text + " " + r.Export.Reason + ": " + r.Export.Remedy
 	case r.Export.State == manifest.Exported:
-		return text + fmt.Sprintf(" %d objects, %s", len(r.Export.Objects), words.Bytes(r.Export.Verification.Bytes))
+		return text + " " + words.Plural(len(r.Export.Objects), "object") + ", " + words.Bytes(r.Export.Verification.Bytes)
 	}
 	return text
 }
@@ -272,7 +272,7 @@ func printDone(w io.Writer, l *local, r result, once bool) error {
 		names = append(names, name)
 	}
 	sort.Strings(names)
-	_, _ = fmt.Fprintf(w, "\n%d images: %d exported, %d skipped, %d failed, in %s\n", s.Images, s.Exported, s.Skipped, s.Failed,
+	_, _ = fmt.Fprintf(w, "\n%s: %d exported, %d skipped, %d failed, in %s\n", words.Plural(s.Images, "image"), s.Exported, s.Skipped, s.Failed,
 		r.elapsed.Round(100*time.Millisecond))
 	_, _ = fmt.Fprint(w, "calls by the function:")
 	for _, name := range names {

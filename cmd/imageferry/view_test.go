@@ -41,3 +41,15 @@ func TestLines(t *testing.T) {
 		t.Errorf("lines: %q", lines)
 	}
 }
+
+// TestCounts says how many objects, one of which is no plural.
+func TestCounts(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{1: "exported   1 object, 0 B", 2: "exported   2 objects, 0 B"} {
+		r := sampleRow("1", manifest.Exported, "")
+		r.Export.Objects = make([]manifest.Object, n)
+		if got := describe(r); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -5,7 +5,7 @@
 // # Views
 //
 //	GET  /                        the overview: counts, coverage, charts, schedules, the hold, the exports
-//	GET  /images/{imageId}        one export: objects, attempts, every revision, how to restore it
+//	GET  /images/{imageId}        one export: objects, attempts, every revision, how to restore it, and its restores
 //	GET  /badge.svg               one number for a README or a wiki
 //	GET  /assets/{name}           the style sheet, the script, the icon
 //	POST /images                  submits the image of the form field imageId

@@ -19,7 +19,7 @@ type Ferry struct {
 	*export.Ferry
 	// To is the destination that it was made for.
 	To manifest.Destination
-	// Restores reads what rehearsals have shown; nil reads nothing.
+	// Restores reads the restores, and what rehearsals have shown; nil reads nothing.
 	Restores *restore.Restorer
 }
 
@@ -62,6 +62,22 @@ func (f Ferry) Rehearsals(ctx context.Context, imageID string) (*restore.Rehears
 		return nil, nil
 	}
 	return f.Restores.Rehearsals(ctx, f.To, imageID)
+}
+
+// AtWork reads the restores that have not ended: one list call, and some for each.
+func (f Ferry) AtWork(ctx context.Context) ([]*restore.Record, error) {
+	if f.Restores == nil {
+		return nil, nil
+	}
+	return f.Restores.AtWork(ctx)
+}
+
+// RestoresOf reads the restores of an export.
+func (f Ferry) RestoresOf(ctx context.Context, imageID string) ([]*restore.Record, error) {
+	if f.Restores == nil {
+		return nil, nil
+	}
+	return f.Restores.Of(ctx, imageID)
 }
 
 // Destination is To.

@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"imageferry/internal/manifest"
+	"imageferry/internal/words"
 )
 
 // A frame is what every view stands in.
@@ -75,13 +76,13 @@ func imagePath(imageID string) string { return "/images/" + url.PathEscape(image
 // RestoreCommand names the whole destination, so that it works wherever it is pasted. The flags come after it.
 func RestoreCommand(m *manifest.Manifest, flags ...string) string {
 	d := m.Destination
-	command := "imageferry restore " + quote(m.Image.ID) + " --region " + quote(d.Region) + " --bucket " + quote(d.Bucket)
+	command := "imageferry restore " + words.Shell(m.Image.ID) + " --region " + words.Shell(d.Region) + " --bucket " + words.Shell(d.Bucket)
 	if d.Prefix != "" {
-		command += " --prefix " + quote(d.Prefix)
+		command += " --prefix " + words.Shell(d.Prefix)
 	}
-	command += " --format " + quote(d.Format)
+	command += " --format " + words.Shell(d.Format)
 	for _, flag := range flags {
-		command += " " + quote(flag)
+		command += " " + words.Shell(flag)
 	}
 	return command
 }

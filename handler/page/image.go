@@ -1,9 +1,11 @@
 package page
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
@@ -32,22 +34,38 @@ func (p *site) getImage(w http.ResponseWriter, r *http.Request) {
 	}
 	newest := newestOf(entries)
 	var percents map[string]int
-	var proof *restore.Rehearsals
+	var back returns
 	if newest != nil {
-		percents = p.progress(r.Context(), newest)
-		if proof, err = p.source.Rehearsals(r.Context(), id); err != nil {
-			p.log.WarnContext(r.Context(), "rehearsals are not shown", "imageId", id, "error", err.Error())
-		}
+		percents, back = p.progress(r.Context(), newest), p.returns(r.Context(), id)
 	}
 	if !WantsHTML(r) {
-		p.json(w, http.StatusOK, "application/json", imageDocumentOf(id, newest, entries, percents, proof))
+		p.json(w, http.StatusOK, "application/json", imageDocumentOf(id, newest, entries, percents, back))
 		return
 	}
 	title := id
 	if newest != nil && newest.Image.Name != "" {
 		title = say(newest.Image.Name)
 	}
-	p.html(w, r, http.StatusOK, "image", title, p.imageView(w, r, id, newest, entries, percents, proof))
+	p.html(w, r, http.StatusOK, "image", title, p.imageView(w, r, id, newest, entries, percents, back))
+}
+
+// returns are what is known of the ways back of an export.
+type returns struct {
+	restores []*restore.Record
+	proof    *restore.Rehearsals
+}
+
+// returns asks the Source; a page without them is a page.
+func (p *site) returns(ctx context.Context, id string) (back returns) {
+	var err, proofErr error
+	var both sync.WaitGroup
+	both.Go(func() { back.restores, err = p.source.RestoresOf(ctx, id) })
+	both.Go(func() { back.proof, proofErr = p.source.Rehearsals(ctx, id) })
+	both.Wait()
+	if err := errors.Join(err, proofErr); err != nil {
+		p.log.WarnContext(ctx, "restores or rehearsals are not shown", "imageId", id, "error", err.Error())
+	}
+	return back
 }
 
 // newestOf is the newest revision that can be read, nil when none can.
@@ -68,6 +86,7 @@ type imageDocument struct {
 	Progress  map[string]int     `json:"progress,omitempty"` // percent by task id
 	// Rehearsals is what rehearsals of restores have shown of the export.
 	Rehearsals *restore.Rehearsals `json:"rehearsals,omitempty"`
+	Restores   []*restore.Record   `json:"restores,omitempty"` // the newest first
 }
 
 type revision struct {
@@ -76,8 +95,8 @@ type revision struct {
 	Error    string             `json:"error,omitempty"`
 }
 
-func imageDocumentOf(id string, newest *manifest.Manifest, entries []manifest.Entry, percents map[string]int, proof *restore.Rehearsals) imageDocument {
-	d := imageDocument{ImageID: id, Export: newest, Revisions: []revision{}, Progress: percents, Rehearsals: proof}
+func imageDocumentOf(id string, newest *manifest.Manifest, entries []manifest.Entry, percents map[string]int, back returns) imageDocument {
+	d := imageDocument{ImageID: id, Export: newest, Revisions: []revision{}, Progress: percents, Rehearsals: back.proof, Restores: back.restores}
 	for _, e := range entries {
 		r := revision{Revision: e.Revision, Manifest: e.Manifest}
 		if e.Err != nil {
@@ -118,6 +137,7 @@ type imageView struct {
 	Revision int
 	JSON     string
 	Restore  string
+	Restores []restoreRow
 	Did      string
 	Actions  *imageActions
 }
@@ -131,7 +151,7 @@ type imageActions struct {
 }
 
 func (p *site) imageView(w http.ResponseWriter, r *http.Request, id string, m *manifest.Manifest, entries []manifest.Entry,
-	percents map[string]int, proof *restore.Rehearsals) imageView {
+	percents map[string]int, back returns) imageView {
 	v := imageView{ID: say(id), Did: did(r)}
 	v.Steps, v.Older, v.Newest = p.timeline(r, entries)
 	if m == nil {
@@ -140,8 +160,9 @@ func (p *site) imageView(w http.ResponseWriter, r *http.Request, id string, m *m
 	line := p.row(m, percents, false, nil)
 	v.Row, v.Name, v.Detail, v.Revision = &line, say(m.Image.Name), say(m.Detail), m.Revision
 	v.Summary = joined(" ", line.ID, line.State, line.Reason)
-	v.Facts, v.Tags, v.Disks = append(p.facts(m), p.proven(proof)...), tags(m.Image), disks(m.Image)
+	v.Facts, v.Tags, v.Disks = append(p.facts(m), p.proven(back.proof)...), tags(m.Image), disks(m.Image)
 	v.Objects, v.Attempts, v.JSON = p.objects(m), p.attempts(m), document(m)
+	v.Restores = p.restores(back.restores)
 	if m.Verification != nil {
 		v.Verified = p.maybe(&m.Verification.VerifiedAt)
 	}

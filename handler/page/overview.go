@@ -15,6 +15,7 @@ import (
 
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
+	"imageferry/internal/restore"
 )
 
 const (
@@ -58,17 +59,28 @@ type look struct {
 	recent      export.Recent
 	recentErr   error
 	progress    map[string]int
+	restores    []*restore.Record
 }
 
-// look asks the Source. The counts and the list are read at once; either may fail alone.
+// look asks the Source. The counts, the list and the restores are read at once; each may fail alone.
 func (p *site) look(ctx context.Context, a ask) look {
 	var l look
-	var both sync.WaitGroup
-	both.Go(func() { l.overview, l.overviewErr = p.counts(ctx) })
-	both.Go(func() { l.recent, l.recentErr = p.list(ctx, a) })
-	both.Wait()
+	var all sync.WaitGroup
+	all.Go(func() { l.overview, l.overviewErr = p.counts(ctx) })
+	all.Go(func() { l.recent, l.recentErr = p.list(ctx, a) })
+	all.Go(func() { l.restores = p.atWork(ctx) })
+	all.Wait()
 	l.progress = p.progress(ctx, l.recent.Exports...)
 	return l
+}
+
+// atWork asks for the restores that have not ended; a page without them is a page.
+func (p *site) atWork(ctx context.Context) []*restore.Record {
+	records, err := p.atWorks.get(ctx, "", p.opts.Remember, p.opts.Now, func() ([]*restore.Record, error) { return p.source.AtWork(ctx) })
+	if err != nil {
+		p.log.LogAttrs(ctx, slog.LevelWarn, "status page", slog.String("read", "restores"), slog.String("error", err.Error()))
+	}
+	return records
 }
 
 // progress asks after the tasks of exports that are exporting; it is a nicety, so that its failure only leaves a gap.
@@ -107,6 +119,7 @@ func (p *Page) forget() {
 	p.overviews.forget()
 	p.recents.forget()
 	p.progresses.forget()
+	p.atWorks.forget()
 }
 
 func (p *site) getOverview(w http.ResponseWriter, r *http.Request) {
@@ -125,7 +138,7 @@ func (p *site) getOverview(w http.ResponseWriter, r *http.Request) {
 		p.json(w, http.StatusOK, "application/json", overviewDocument{
 			Overview: l.overview, Schedules: p.scheduleDocuments(l.overview), Filter: a.filter,
 			Exports: append([]*manifest.Manifest{}, l.recent.Exports...), Unreadable: l.recent.Unreadable,
-			Progress: l.progress, Cursor: l.recent.Cursor,
+			Progress: l.progress, Cursor: l.recent.Cursor, Restores: l.restores,
 		})
 	default:
 		p.logParts(r.Context(), l)
@@ -150,6 +163,7 @@ type overviewDocument struct {
 	Unreadable []export.Result      `json:"unreadable,omitempty"`
 	Progress   map[string]int       `json:"progress,omitempty"` // percent by task id
 	Cursor     string               `json:"cursor,omitempty"`
+	Restores   []*restore.Record    `json:"restores,omitempty"` // those that have not ended
 }
 
 func title(f export.Filter) string {
@@ -180,6 +194,7 @@ type overviewView struct {
 	Filter   filterView
 	Unread   []unread
 	Rows     []row
+	Restores []restoreRow
 	Listed   bool   // the list could be read
 	Newest   string // address of the first page, when this is another
 	Older    string
@@ -202,7 +217,7 @@ func (p *site) overviewView(w http.ResponseWriter, r *http.Request, a ask, l loo
 	o := l.overview
 	v := overviewView{
 		Counts: l.overviewErr == nil, Listed: l.recentErr == nil, Tiles: tiles(a, o), Alerts: p.alerts(l),
-		Filter: filterOf(a, o.Reasons),
+		Filter: filterOf(a, o.Reasons), Restores: p.restores(l.restores),
 	}
 	if v.Counts {
 		v.Summary, v.AsOf = summary(o), p.maybe(o.EndedAsOf)

@@ -324,6 +324,8 @@ type overviewOf struct{ overview export.Overview }
 func (s overviewOf) Overview(context.Context) (export.Overview, error) { return s.overview, nil }
 
 func (overviewOf) Rehearsals(context.Context, string) (*restore.Rehearsals, error) { return nil, nil }
+func (overviewOf) AtWork(context.Context) ([]*restore.Record, error)               { return nil, nil }
+func (overviewOf) RestoresOf(context.Context, string) ([]*restore.Record, error)   { return nil, nil }
 
 func (overviewOf) Destination() manifest.Destination { return pagetest.Destination }
 

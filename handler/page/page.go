@@ -11,6 +11,7 @@ import (
 
 	"imageferry/internal/export"
 	"imageferry/internal/manifest"
+	"imageferry/internal/restore"
 )
 
 // Options are how the page is served. The zero value is a read-only page.
@@ -54,6 +55,7 @@ type Page struct {
 	overviews  recall[export.Overview]
 	recents    recall[export.Recent]
 	progresses recall[map[string]int]
+	atWorks    recall[[]*restore.Record]
 }
 
 // New returns a page. It panics when the key is too short, as no request could be trusted then.

@@ -26,6 +26,10 @@ type Source interface {
 	// Rehearsals tells what rehearsals of restores have shown of an export, nil when there was none. It is optional: with an error
 	// the page says nothing of them.
 	Rehearsals(ctx context.Context, imageID string) (*restore.Rehearsals, error)
+	// AtWork returns the restores that have not ended, oldest first, and RestoresOf those of an exported image, the newest first.
+	// Both are optional: with an error the page shows none.
+	AtWork(ctx context.Context) ([]*restore.Record, error)
+	RestoresOf(ctx context.Context, imageID string) ([]*restore.Record, error)
 	// Destination is where the exports go. It calls nobody.
 	Destination() manifest.Destination
 }

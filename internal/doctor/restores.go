@@ -2,8 +2,8 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,36 +41,71 @@ func (e *examination) restoreRoles(ctx context.Context) {
 
 // restores looks at the restores that have not ended, and at what others have left behind.
 func (e *examination) restores(ctx context.Context) {
-	entries, err := manifest.OpenRestores(ctx, e.Store, e.layout, e.options.Region)
+	entries, whole, err := manifest.OpenRestores(ctx, e.Store, e.layout, e.options.Region)
 	if err != nil {
 		e.unknown("restores", "", err.Error(), "imageferry doctor")
 		return
 	}
-	open, bad := map[string]bool{}, 0
 	journal := restore.NewJournal(e.Store, e.layout)
-	for _, entry := range entries {
-		head, err := journal.Head(ctx, e.options.Region, entry.Name)
-		switch {
-		case errors.Is(err, manifest.ErrNotFound): // about to begin, or dead before it has begun
-			open[entry.ID] = true
-		case err != nil:
-			open[entry.ID] = true
+	work, err := journal.AtWork(ctx, e.options.Region)
+	if err != nil {
+		e.unknown("restores", "", err.Error(), "imageferry doctor")
+		return
+	}
+	bad := 0
+	for _, l := range work {
+		seen, repair := e.listedTrouble(l, entries, whole)
+		if seen != "" && bad < maxReported {
 			bad++
-			e.problem("restores", entry.Name, err.Error(), "imageferry list --restores")
-		case head.ID == entry.ID && !head.State.Terminal():
-			open[entry.ID] = true
-			if seen, repair := e.restoreTrouble(head); seen != "" && bad < maxReported {
-				bad++
-				e.problem("restores", head.Name, seen, repair...)
-			}
+			e.problem("restores", l.Name, seen, repair...)
 		}
 	}
+	open := e.using(ctx, journal, work, entries)
 	if bad == 0 && (e.options.Config.Restore || len(open) > 0) {
-		e.ok("restores", "", plural(len(open), "restore")+" at work")
+		good := plural(len(open), "restore") + " at work"
+		if !whole && len(work) > 0 {
+			good += "; the next round writes their index anew"
+		}
+		e.ok("restores", "", good)
 	}
 	if e.options.Config.Restore && e.Exports != nil {
 		e.leftovers(ctx, open)
 	}
+}
+
+// using are the ids of the restores that temporary objects may belong to: those at work, those that are about to begin, and those
+// that cannot be read.
+func (e *examination) using(ctx context.Context, journal *restore.Journal, work []restore.Listed, entries []manifest.Open) map[string]bool {
+	open := map[string]bool{}
+	for _, l := range work {
+		if l.Err == nil {
+			open[l.Record.ID] = true
+		}
+	}
+	for _, entry := range entries {
+		if open[entry.ID] {
+			continue
+		}
+		if _, err := journal.Head(ctx, e.options.Region, entry.Name); err != nil {
+			open[entry.ID] = true
+		}
+	}
+	return open
+}
+
+// listedTrouble tells what is wrong with a restore that has not ended, and how that is repaired. An index that is not whole is
+// written anew by the next round; what a whole one lacks, nobody comes to.
+func (e *examination) listedTrouble(l restore.Listed, entries []manifest.Open, whole bool) (seen string, repair []string) {
+	if l.Err != nil {
+		return l.Err.Error(), []string{"imageferry list --restores"}
+	}
+	indexed := slices.ContainsFunc(entries, func(o manifest.Open) bool { return o.ID == l.Record.ID })
+	if whole && !indexed && e.now().Sub(l.Record.UpdatedAt) > e.grace() {
+		return fmt.Sprintf("the restore %s is %s, and the index does not have it: no timer comes to it", l.Name, l.Record.State), []string{
+			"ossutil rm oss://" + e.options.Config.ManifestBucket + "/" + e.layout.OpenComplete(e.options.Region),
+		}
+	}
+	return e.restoreTrouble(l.Record)
 }
 
 // restoreTrouble tells whether a restore waits for somebody to repair something, or has not been gone on with for long.

@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,8 @@ func (c *clinic) restored(off time.Duration, change func(*restore.Record)) {
 	}
 	change(r)
 	c.put(c.layout.Open(c.Region, manifest.Open{BegunAt: at, Name: r.Name, ID: r.ID}), "")
-	if err := restore.NewJournal(c.store, c.layout).Append(c.t.Context(), r); err != nil {
+	journal := restore.NewJournal(c.store, c.layout)
+	if err := errors.Join(journal.Append(c.t.Context(), r), journal.Publish(c.t.Context(), r)); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -77,6 +79,24 @@ func TestRestores(t *testing.T) {
 				r.State, r.DueAt, r.Image = restore.Importing, nil, &restore.Imported{ID: "m-new", TaskID: "t-1"}
 			})
 		}, "restores", doctor.Problem, "has been importing m-new", "DescribeTaskAttribute"},
+		"index emptied": {func(c *clinic) {
+			c.restored(0, func(*restore.Record) {})
+			c.emptyRestores()
+		}, "restores", doctor.OK, "1 restore at work; the next round writes their index anew", ""},
+		"index emptied, temporary object in use": {func(c *clinic) {
+			c.restored(0, func(*restore.Record) {})
+			c.emptyRestores()
+			c.temporary("imageferry/restore/0123456789abcdef/disk.raw")
+		}, "restore-leftovers", doctor.OK, "nothing", ""},
+		"not in a whole index": {func(c *clinic) {
+			c.restored(day, func(r *restore.Record) { due := time.Now(); r.DueAt = &due })
+			c.emptyRestores()
+			c.put(c.layout.OpenComplete(c.Region), "")
+		}, "restores", doctor.Problem, "the index does not have it", "ossutil rm oss://"},
+		"unreadable": {func(c *clinic) {
+			c.put(c.layout.Restores(c.Region)+"broken.json", "{")
+			c.put(c.layout.RestoreJournal(c.Region, "broken")+"00000001.json", "{")
+		}, "restores", doctor.Problem, "unreadable", "list --restores"},
 		"temporary object": {func(c *clinic) {
 			c.temporary("imageferry/restore/fedcba9876543210/disk.raw")
 		}, "restore-leftovers", doctor.Problem, "1 temporary object with 4 bytes and 0 unfinished uploads", "ossutil rm"},
@@ -111,6 +131,20 @@ func (c *clinic) temporary(key string) {
 	c.t.Helper()
 	if err := c.session.OSS.Store(exportsBucket).Put(c.t.Context(), key, []byte("disk")); err != nil {
 		c.t.Fatal(err)
+	}
+}
+
+// emptyRestores empties the index of the restores.
+func (c *clinic) emptyRestores() {
+	c.t.Helper()
+	keys, _, err := c.store.List(c.t.Context(), string(c.layout)+"active/restores/", "", 100)
+	if err != nil || len(keys) == 0 {
+		c.t.Fatalf("the index has %q (%v)", keys, err)
+	}
+	for _, key := range keys {
+		if err := c.store.Delete(c.t.Context(), key); err != nil {
+			c.t.Fatal(err)
+		}
 	}
 }
 

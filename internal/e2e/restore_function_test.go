@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -163,7 +164,8 @@ func restoreOver(t *testing.T, killAt int, after bool) int {
 	}
 	d.sameDisks(t, m.Image.ID, record.Image.ID)
 	d.nothingLeft(t)
-	if keys, _, err := d.store.List(t.Context(), "imageferry/active/restores/", "", 10); err != nil || len(keys) > 0 {
+	whole := manifest.Layout("imageferry/").OpenComplete(record.Region)
+	if keys, _, err := d.store.List(t.Context(), "imageferry/active/restores/", "", 10); err != nil || !slices.Equal(keys, []string{whole}) {
 		t.Errorf("the index has %q (%v)", keys, err)
 	}
 	if killAt > 0 {

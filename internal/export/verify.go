@@ -7,10 +7,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"imageferry/internal/manifest"
+	"imageferry/internal/words"
 )
 
 // verify compares what ECS reported for a finished task with what is in OSS. The keys are ECS's own, never guessed. An
@@ -27,7 +29,8 @@ func (f *Ferry) verify(ctx context.Context, m *manifest.Manifest, d TaskDetail) 
 	}
 	// Guess: every disk has a subtask of its own, as the documents say of exports with data disks.
 	if len(reported) < len(m.Image.Disks) {
-		return nil, found(verifyDisks, fmt.Sprintf("the image has %d disks, ECS reported %d objects", len(m.Image.Disks), len(reported))), nil
+		return nil, found(verifyDisks, fmt.Sprintf("the image has %d disks, ECS reported %s",
+			len(m.Image.Disks), words.Plural(len(reported), "object"))), nil
 	}
 	objects := make([]manifest.Object, len(reported))
 	findings := make([]*finding, len(reported))
@@ -155,14 +158,14 @@ func fits(content, format string) bool {
 }
 
 // diskName is what the documents say of the names: system, or data with the mount point.
-var diskName = regexp.MustCompile(`_(system|data)(?:_([a-z0-9]+))?\.`)
+var diskName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`_(system|data)(?:_([a-z0-9]+))?\.`) })
 
 // assignRoles tells system and data disks apart by their names. Guess: where no name tells, the first is the system disk,
 // as in ImportImage's mappings.
 func assignRoles(objects []manifest.Object) {
 	system := false
 	for i := range objects {
-		match := diskName.FindStringSubmatch(objects[i].Key)
+		match := diskName().FindStringSubmatch(objects[i].Key)
 		if match == nil {
 			continue
 		}

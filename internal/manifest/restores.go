@@ -69,8 +69,16 @@ func (l Layout) parseOpen(region, key string) (Open, bool) {
 	return o, err == nil && l.Open(region, o) == key
 }
 
-// OpenRestores lists the restores into a region that have not ended, at most a page of them.
-func OpenRestores(ctx context.Context, store Store, l Layout, region string) ([]Open, error) {
-	all, _, err := listPage(ctx, store, l.open(region), "", func(key string) (Open, bool) { return l.parseOpen(region, key) })
-	return all, err
+// OpenComplete is the key without which the index of the open restores into a region has to be written anew: whoever empties the
+// index takes it along. It sorts before every entry, so that whoever lists those comes upon it first.
+func (l Layout) OpenComplete(region string) string { return l.open(region) + ".complete" }
+
+// OpenRestores lists the restores into a region that have not ended, at most a page of them; whole tells whether the index has
+// been complete since it was last written.
+func OpenRestores(ctx context.Context, store Store, l Layout, region string) (all []Open, whole bool, err error) {
+	all, _, err = listPage(ctx, store, l.open(region), "", func(key string) (Open, bool) {
+		whole = whole || key == l.OpenComplete(region)
+		return l.parseOpen(region, key)
+	})
+	return all, whole, err
 }

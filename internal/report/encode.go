@@ -16,7 +16,7 @@ import (
 func Columns() []string {
 	return []string{
 		"imageId", "name", "class", "state", "reason", "created", "ageSeconds", "sizeGiB", "status", "verifiedAt", "objects", "bytes", "late", "remedy",
-		"provenAt", "unproven",
+		"provenAt", "unproven", "rehearsalFailed",
 	}
 }
 
@@ -32,7 +32,7 @@ func (r *Report) WriteCSV(w io.Writer) error {
 			row.ImageID, inert(row.Name), string(row.Class), string(row.State), row.Reason, stamp(row.Created),
 			strconv.FormatInt(row.AgeSeconds, 10), strconv.Itoa(row.SizeGiB), row.Status, stamp(row.VerifiedAt),
 			strconv.Itoa(row.Objects), strconv.FormatInt(row.Bytes, 10), strconv.FormatBool(row.Late), row.Remedy,
-			stamp(row.ProvenAt), strconv.FormatBool(row.Unproven),
+			stamp(row.ProvenAt), strconv.FormatBool(row.Unproven), row.RehearsalFailed,
 		})
 		if err != nil {
 			return fmt.Errorf("write CSV: %w", err)
@@ -91,6 +91,9 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 		}
 		if row.Unproven {
 			marks = append(marks, "unproven")
+		}
+		if row.RehearsalFailed != "" {
+			marks = append(marks, "last rehearsal failed: "+row.RehearsalFailed)
 		}
 		proven := ""
 		if heading != "" {

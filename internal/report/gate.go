@@ -94,7 +94,8 @@ func (r *Report) judgeRehearsals(g *Gate, within time.Duration) {
 	seconds := int64(within.Seconds())
 	g.RehearsedSeconds = &seconds
 	for i := range r.Images {
-		if row := &r.Images[i]; row.Class == Exported && (row.ProvenAt == nil || r.GeneratedAt.Sub(*row.ProvenAt) > within) {
+		if row := &r.Images[i]; row.Class == Exported &&
+			(row.ProvenAt == nil || row.RehearsalFailed != "" || r.GeneratedAt.Sub(*row.ProvenAt) > within) {
 			row.Unproven = true
 			g.Unproven++
 		}

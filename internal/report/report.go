@@ -46,9 +46,11 @@ type Row struct {
 	Bytes      int64          `json:"bytes,omitempty"`
 	// ProvenAt is when a rehearsal last restored the export, nil when none has.
 	ProvenAt *time.Time `json:"provenAt,omitempty"`
+	// RehearsalFailed is the reason of the last rehearsal of the export, if that failed.
+	RehearsalFailed string `json:"rehearsalFailed,omitempty"`
 	// Late: a gate counts the image as one that should be exported by now, and it is not.
 	Late bool `json:"late,omitempty"`
-	// Unproven: a gate asks for a rehearsal of the export that is newer than the last one that went well.
+	// Unproven: a gate asks for a rehearsal of the export that is newer than the last one that went well, or the last one failed.
 	Unproven bool `json:"unproven,omitempty"`
 }
 
@@ -98,6 +100,8 @@ type Input struct {
 	Wants func(name, family string, tags map[string]string) bool
 	// Proven is when a rehearsal last restored the export of an image.
 	Proven map[string]time.Time
+	// RehearsalFailed has the reason of the last rehearsal of an image's export, if that failed.
+	RehearsalFailed map[string]string
 	// IgnoreSkipped leaves images that can never be exported out of the count.
 	IgnoreSkipped bool
 }
@@ -139,6 +143,9 @@ func (in Input) row(image manifest.Image) Row {
 		row.Class, row.Reason, row.Remedy = Failed, e.Reason, e.Remedy
 	default:
 		row.foresee(image, in.AccountID)
+	}
+	if row.Class == Exported {
+		row.RehearsalFailed = in.RehearsalFailed[image.ID]
 	}
 	switch at, proven := in.Proven[image.ID]; {
 	case row.Class == Exported && proven:

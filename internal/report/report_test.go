@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,6 +156,28 @@ func TestRehearsalGate(t *testing.T) {
 	r.Judge(Rules{Rehearsed: 101 * 24 * time.Hour})
 	if r.Gate.Met || r.Gate.Unproven != 1 {
 		t.Errorf("gate %+v", r.Gate)
+	}
+}
+
+// A rehearsal that failed after one that went well is told, and no gate of rehearsals is met with it.
+func TestFailedRehearsal(t *testing.T) {
+	t.Parallel()
+	in := Input{
+		Now: now, Images: []manifest.Image{image("m-1", 0), image("m-2", 0)}, Exports: map[string]export.Export{"m-1": exported(manifest.Exported, "")},
+		Proven: map[string]time.Time{"m-1": now.Add(-time.Hour)}, RehearsalFailed: map[string]string{"m-1": "object-changed", "m-2": "import-failed"},
+	}
+	r := Make(in)
+	r.Judge(Rules{Rehearsed: 90 * 24 * time.Hour})
+	i := slices.IndexFunc(r.Images, func(row Row) bool { return row.ImageID == "m-1" })
+	if row := r.Images[i]; r.Gate.Met || r.Gate.Unproven != 1 || !row.Unproven || row.RehearsalFailed != "object-changed" || r.Images[1-i].RehearsalFailed != "" {
+		t.Errorf("gate %+v, images %+v", r.Gate, r.Images)
+	}
+	var markdown, table strings.Builder
+	if err := r.WriteMarkdown(&markdown); err != nil || !strings.Contains(markdown.String(), "| unproven, last rehearsal failed: object-changed |\n") {
+		t.Errorf("%s (%v)", markdown.String(), err)
+	}
+	if err := r.WriteCSV(&table); err != nil || !strings.Contains(table.String(), ",true,object-changed\n") {
+		t.Errorf("%s (%v)", table.String(), err)
 	}
 }
 

@@ -68,6 +68,11 @@ var codes = map[string]string{
 	"InvalidOSSBucket.FlowLimit":                 throttled,
 }
 
+// isThrottled knows the codes of all limits of calls.
+func isThrottled(code string) bool {
+	return strings.HasPrefix(code, "Throttling") || strings.HasSuffix(code, ".Throttling")
+}
+
 // explain turns an error into a reason. What nobody has documented is `otherwise`.
 func explain(err error, otherwise string) *finding {
 	var refused *unpack.Error
@@ -80,7 +85,7 @@ func explain(err error, otherwise string) *finding {
 	}
 	code, ok := codes[call.Code]
 	switch {
-	case strings.HasPrefix(call.Code, "Throttling"), strings.HasSuffix(call.Code, ".Throttling"):
+	case isThrottled(call.Code):
 		code = throttled
 	case !ok && (call.Status == 0 || call.Status >= 500):
 		code = ecsUnavailable

@@ -2,33 +2,56 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
+	"imageferry/internal/export"
 	"imageferry/internal/unpack"
 )
 
-// Check compares bucket and objects with the plan, and adds what speaks against it to its problems. Nothing is written.
+// Check compares bucket and objects with the plan, and adds what speaks against it to its problems, and what somebody has to copy
+// to its transfers. Nothing is written.
 func (r *Restorer) Check(ctx context.Context, p *Plan) {
-	if len(p.Transfers) > 0 {
-		return // what is in another region is for somebody else to look at
-	}
-	for _, bad := range r.check(ctx, p.Disks) {
-		p.Problems = append(p.Problems, Problem{Reason: bad.Code, Remedy: bad.Remedy, Detail: bad.detail})
+	if len(p.Transfers) == 0 { // otherwise nobody has said where copies are
+		r.checkObjects(ctx, p)
 	}
 	if !ValidName(p.Name) {
 		return
 	}
 	switch image, taken, err := r.Images.Named(ctx, p.Name); {
 	case err != nil:
-		bad := explain(err, ecsUnavailable)
-		p.Problems = append(p.Problems, Problem{Reason: bad.Code, Remedy: bad.Remedy, Detail: bad.detail})
+		p.refuse(explain(err, ecsUnavailable))
 	case taken && !r.known(ctx, p.Name, image.ID):
-		p.Problems = append(p.Problems, Problem{Reason: nameTaken, Remedy: reasons[nameTaken].Remedy, Detail: "image " + image.ID + " has the name " + p.Name})
+		p.refuse(found(nameTaken, "image "+image.ID+" has the name "+p.Name))
 	}
+}
+
+// JournalElsewhere is the problem that the bucket of the restores' journal is in another region than they are; nil when it is not,
+// and when that cannot be found out, because whatever reads the journal then says what is wrong.
+func (r *Restorer) JournalElsewhere(ctx context.Context, bucket string) *Problem {
+	b, there, err := r.Objects.Bucket(ctx, bucket)
+	detail := ""
+	switch {
+	case ofAnotherRegion(err):
+		detail = fmt.Sprintf("bucket %s of the journal cannot be reached from %s: %s", bucket, r.settings.Region, err)
+	case err == nil && there && b.Location != "" && b.Location != "oss-"+r.settings.Region:
+		detail = fmt.Sprintf("bucket %s of the journal is in %s, the image is to be in %s", bucket, strings.TrimPrefix(b.Location, "oss-"), r.settings.Region)
+	default:
+		return nil
+	}
+	return &Problem{Reason: journalElsewhere, Remedy: reasons[journalElsewhere].Remedy, Detail: detail}
+}
+
+// ofAnotherRegion tells whether OSS refused the region in a signature: it was asked at the endpoint of another one. Guess: a question
+// about a bucket has nothing else that OSS calls an argument.
+func ofAnotherRegion(err error) bool {
+	call, ok := errors.AsType[*export.CallError](err)
+	return ok && call.Code == "InvalidArgument"
 }
 
 // known tells whether the journal knows the image as one that is being made under its name, so that it is in nobody's way.
@@ -37,8 +60,46 @@ func (r *Restorer) known(ctx context.Context, name, imageID string) bool {
 	return err == nil && !head.State.Terminal() && head.Image != nil && head.Image.ID == imageID
 }
 
+// checkObjects looks at what the plan imports. What can be copied is a transfer.
+func (r *Restorer) checkObjects(ctx context.Context, p *Plan) {
+	if bad := r.checkBuckets(ctx, p.Disks); bad != nil {
+		p.refuse(bad)
+		switch {
+		case bad.Code == bucketMissing && p.moved:
+			p.transferAll(p.Bucket)
+		case bad.Code == objectsElsewhere, bad.Code == bucketForeign, bad.Code == bucketEncrypted:
+			p.transferAll("")
+		}
+		return
+	}
+	for i, bad := range r.checkEach(ctx, p.Disks) {
+		if bad == nil {
+			continue
+		}
+		if p.moved && (bad.Code == objectMissing || bad.Code == objectChanged) {
+			p.transfer(i, p.Bucket)
+		}
+		if p.abroad() && bad.Code == objectMissing {
+			bad = found(objectsElsewhere, bad.detail+" yet")
+		}
+		p.refuse(bad)
+	}
+}
+
+func (p *Plan) refuse(bad *finding) {
+	p.Problems = append(p.Problems, Problem{Reason: bad.Code, Remedy: bad.Remedy, Detail: bad.detail})
+}
+
 // check is what speaks against importing these objects.
 func (r *Restorer) check(ctx context.Context, disks []Disk) []*finding {
+	if bad := r.checkBuckets(ctx, disks); bad != nil {
+		return []*finding{bad}
+	}
+	return slices.DeleteFunc(r.checkEach(ctx, disks), func(bad *finding) bool { return bad == nil })
+}
+
+// checkBuckets looks at each bucket once.
+func (r *Restorer) checkBuckets(ctx context.Context, disks []Disk) *finding {
 	seen := map[string]bool{}
 	for _, d := range disks {
 		if seen[d.Source.Bucket] {
@@ -46,9 +107,14 @@ func (r *Restorer) check(ctx context.Context, disks []Disk) []*finding {
 		}
 		seen[d.Source.Bucket] = true
 		if bad := r.checkBucket(ctx, d.Source.Bucket); bad != nil {
-			return []*finding{bad}
+			return bad
 		}
 	}
+	return nil
+}
+
+// checkEach looks at the object of each disk; nil where nothing is wrong.
+func (r *Restorer) checkEach(ctx context.Context, disks []Disk) []*finding {
 	each := make([]*finding, len(disks))
 	var g errgroup.Group
 	g.SetLimit(4)
@@ -56,25 +122,21 @@ func (r *Restorer) check(ctx context.Context, disks []Disk) []*finding {
 		g.Go(func() error { each[i] = r.checkObject(ctx, d); return nil })
 	}
 	_ = g.Wait()
-	var all []*finding
-	for _, bad := range each {
-		if bad != nil {
-			all = append(all, bad)
-		}
-	}
-	return all
+	return each
 }
 
 func (r *Restorer) checkBucket(ctx context.Context, name string) *finding {
 	b, ok, err := r.Objects.Bucket(ctx, name)
-	if err != nil {
-		return explain(err, ossUnavailable)
-	}
 	switch {
+	case ofAnotherRegion(err):
+		return found(objectsElsewhere, fmt.Sprintf("bucket %s cannot be reached from %s: %s", name, r.settings.Region, err))
+	case err != nil:
+		return explain(err, ossUnavailable)
 	case !ok:
 		return found(bucketMissing, "there is no bucket "+name)
 	case b.Location != "" && b.Location != "oss-"+r.settings.Region:
-		return found(objectsElsewhere, fmt.Sprintf("bucket %s is in %s, the image is to be in %s", name, b.Location, r.settings.Region))
+		return found(objectsElsewhere, fmt.Sprintf("bucket %s is in %s, the image is to be in %s",
+			name, strings.TrimPrefix(b.Location, "oss-"), r.settings.Region))
 	case b.OwnerID != "" && r.settings.AccountID != "" && b.OwnerID != r.settings.AccountID:
 		return found(bucketForeign, fmt.Sprintf("bucket %s belongs to account %s", name, b.OwnerID))
 	case b.SSEAlgorithm != "":

@@ -3,7 +3,6 @@ package restore
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"imageferry/internal/manifest"
@@ -18,8 +17,7 @@ const (
 
 // disks decides what becomes of each object, in the order of the mappings.
 func (p *planner) disks(layout manifest.Layout) {
-	objects := slices.Clone(p.Source.Objects)
-	slices.SortStableFunc(objects, byPlace)
+	objects := p.originals()
 	systems := 0
 	for i, o := range objects {
 		if o.Role == "system" {
@@ -49,7 +47,7 @@ func (p *planner) disk(i int, o manifest.Object, layout manifest.Layout) Disk {
 	case d.SizeGiB > maxDiskGiB:
 		p.problem(imageSize, "the disk in %s has %d GiB, ECS imports at most %d", o.Key, d.SizeGiB, maxDiskGiB)
 	}
-	if o.Bucket != p.Bucket && (p.options.ObjectsBucket != "" || o.Bucket == "") {
+	if o.Bucket != p.Bucket && (p.moved || o.Bucket == "") {
 		d.Source.Bucket = p.Bucket
 		d.Source.ETag = "" // a copy may have another one
 	}

@@ -10,7 +10,8 @@ import (
 )
 
 // The index names the restores that have not ended, so that a round costs no more for those that have. It is a hint: an entry
-// is there before the first revision is, and is removed after the last one; one that is stale is removed by whoever meets it.
+// is there before the first revision is, and is removed after the last one; one that is stale is removed by whoever meets it, and
+// an index that somebody has emptied is written anew from the journal by the next round.
 
 // enter puts a restore that begins into the index.
 func (r *Restorer) enter(ctx context.Context, next *Record) error {
@@ -35,9 +36,9 @@ func (r *Restorer) openKey(record *Record) string {
 const entering = time.Hour
 
 // Open reads the restores that have not ended, in the order in which they began, and takes those out of the index that have.
-// What cannot be read is listed with the error, and stays.
+// What cannot be read is listed with the error, and stays. An index that somebody has emptied is written anew.
 func (r *Restorer) Open(ctx context.Context) ([]Listed, error) {
-	entries, err := manifest.OpenRestores(ctx, r.Store, r.settings.Layout, r.settings.Region)
+	entries, err := r.entries(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list open restores: %w", err)
 	}

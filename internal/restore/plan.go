@@ -57,13 +57,6 @@ type Problem struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// A Transfer is an object that has to be copied by somebody before the restore: OSS copies nothing between regions.
-type Transfer struct {
-	From string `json:"from"` // oss://bucket/key
-	To   string `json:"to"`
-	Size int64  `json:"size"`
-}
-
 // A Plan is everything that a restore will do, with every value decided.
 type Plan struct {
 	Region        string             `json:"region"`
@@ -80,6 +73,8 @@ type Plan struct {
 	Transfers     []Transfer         `json:"transfers,omitempty"`
 	Source        *manifest.Manifest `json:"-"`
 	id            string
+	moved         bool // somebody says that the objects are in another bucket than the manifest does
+	foreign       bool // another account has exported the image
 }
 
 // Plan decides every value of a restore. It asks nobody: see Check for what the objects say.
@@ -87,6 +82,7 @@ func (r *Restorer) Plan(m *manifest.Manifest, o Options) *Plan {
 	p := &planner{
 		Plan: Plan{
 			Region: r.settings.Region, Rehearsal: o.Rehearsal, KeepTemporary: o.KeepTemporary && !o.Rehearsal, Source: m, id: newID(),
+			foreign: r.settings.AccountID != "" && m.Image.AccountID != r.settings.AccountID,
 		},
 		settings: r.settings, image: m.Image, options: o,
 	}
@@ -119,7 +115,7 @@ func (p *planner) warn(format string, args ...any) {
 }
 
 func (p *planner) problem(code, format string, args ...any) {
-	p.Problems = append(p.Problems, Problem{Reason: code, Remedy: reasons[code].Remedy, Detail: fmt.Sprintf(format, args...)})
+	p.refuse(found(code, fmt.Sprintf(format, args...)))
 }
 
 // either is a wish, or else what the manifest has, or else a default.
@@ -163,19 +159,29 @@ func (p *planner) where() {
 	if p.Source.State != manifest.Exported || len(p.Source.Objects) == 0 {
 		p.problem(notExported, "the manifest of %s says %s", p.image.ID, p.Source.State)
 	}
+	p.bucket()
+}
+
+// bucket is where the objects are looked for. Those of another region have to be copied first: see Check.
+func (p *planner) bucket() {
 	recorded := p.Source.Destination.Bucket
 	if len(p.Source.Objects) > 0 {
 		recorded = p.Source.Objects[0].Bucket
 	}
-	p.Bucket = p.either("bucket", p.options.ObjectsBucket, recorded, "")
-	if from == fromManifest || p.options.ObjectsBucket != "" {
-		return
+	wish := p.options.ObjectsBucket
+	if wish == "" && p.abroad() && p.settings.CopiesBucket != recorded {
+		wish = p.settings.CopiesBucket
 	}
-	p.problem(objectsElsewhere, "bucket %s is in %s; OSS copies nothing between regions", recorded, p.Source.Destination.Region)
-	for _, o := range p.Source.Objects {
-		p.Transfers = append(p.Transfers, Transfer{
-			From: "oss://" + o.Bucket + "/" + o.Key, To: "oss://<a bucket in " + p.Region + ">/" + o.Key, Size: o.Size,
-		})
+	p.moved = wish != "" && (p.abroad() || wish != recorded)
+	if p.moved {
+		p.Bucket = wish
+		p.value("bucket", wish, fromFlag, "with copies from "+recorded+" in "+p.Source.Destination.Region)
+	} else {
+		p.Bucket = p.either("bucket", wish, recorded, "")
+	}
+	if p.abroad() && !p.moved {
+		p.problem(objectsElsewhere, "bucket %s is in %s; OSS copies nothing between regions", recorded, p.Source.Destination.Region)
+		p.transferAll("")
 	}
 }
 
@@ -262,10 +268,10 @@ func (p *planner) firmware() {
 func (p *planner) ownership() {
 	p.Request.Role = p.either("role", p.options.Role, "", DefaultRole)
 	group := p.options.ResourceGroupID
-	switch foreign := p.settings.AccountID != "" && p.image.AccountID != p.settings.AccountID; {
+	switch {
 	case group == DefaultGroup:
 		p.value("resourceGroup", DefaultGroup, fromFlag, "")
-	case group != "" || !foreign:
+	case group != "" || !p.foreign:
 		p.Request.ResourceGroupID = p.either("resourceGroup", group, p.image.ResourceGroupID, "")
 	case p.image.ResourceGroupID != "":
 		p.value("resourceGroup", DefaultGroup, fromDefault, "that of the manifest belongs to account "+p.image.AccountID)

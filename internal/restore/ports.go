@@ -89,8 +89,8 @@ type Accepted struct {
 
 // A Change is what ModifyImageAttribute sets; what is empty stays as it is.
 type Change struct {
-	Family   string
-	BootMode string
+	Family   string `json:"family,omitempty"`
+	BootMode string `json:"bootMode,omitempty"`
 }
 
 // Empty tells whether there is nothing to set.

@@ -43,6 +43,7 @@ const (
 	objectContent       = "object-wrong-content"
 	objectArchived      = "object-archived"
 	objectsElsewhere    = "objects-in-another-region"
+	journalElsewhere    = "journal-in-another-region"
 	bucketMissing       = "bucket-missing"
 	bucketForeign       = "bucket-not-owned"
 	bucketEncrypted     = "bucket-encrypted"
@@ -95,7 +96,8 @@ func reasonTable() []Reason {
 		{objectChanged, Fail, "Put the object back from a copy: it is not what was exported; or restore another export."},
 		{objectContent, Fail, "Put the object back from a copy: it does not begin as the manifest says; or restore another export."},
 		{objectArchived, Repair, "Restore the object from its archive class in OSS (ossutil restore), and run the restore again."},
-		{objectsElsewhere, Note, "Copy the objects to a bucket in the region, then give --objects-bucket with its name."},
+		{objectsElsewhere, Note, "Copy the objects to a bucket in the region as the plan says, then give --objects-bucket with its name."},
+		{journalElsewhere, Note, "Give --bucket (and --manifest-bucket, where it is set) with one in the region; copies can lie there or in --objects-bucket."},
 		{bucketMissing, Repair, "Give --objects-bucket with the bucket that holds the objects now, or create it."},
 		{bucketForeign, Repair, "Copy the objects to a bucket of this account in the region, then give --objects-bucket."},
 		{bucketEncrypted, Repair, "Turn off the bucket's default encryption, or use another bucket: ECS cannot import from it."},
@@ -117,7 +119,7 @@ func reasonTable() []Reason {
 		{requestInvalid, Fail, "Report this: ECS says that the request was malformed."},
 		{answerLost, Wait, "Wait: ECS's answer was lost; the image is looked up before anything is tried again."},
 		{notBegun, Wait, "Wait: the function's timer begins with it; or run the restore yourself."},
-		{interrupted, Wait, "Run the restore again: it goes on where it was interrupted."},
+		{interrupted, Wait, "Run the restore again: it goes on where it was interrupted. In the function, set a longer timeout if that never ends."},
 		{importFailed, Fail, "Read the detail: ECS could not import the disks. Then restore again."},
 		{importCancelled, Stop, "Restore again if the import should not have been cancelled."},
 		{imageVanished, Fail, "Find out who deleted the image while it was imported, then restore again."},

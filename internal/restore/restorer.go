@@ -17,6 +17,8 @@ type Settings struct {
 	// AccountID must own the buckets.
 	AccountID string
 	Layout    manifest.Layout
+	// CopiesBucket is where copies of the objects of another region are looked for when nobody names a bucket; it may be empty.
+	CopiesBucket string
 	// RetryDelay is the first wait of a queued restore; it doubles with every further one.
 	RetryDelay time.Duration
 	// ClockSkew is how far the clocks of two instances may differ.

@@ -20,10 +20,14 @@ func (r *Restorer) Clean(ctx context.Context, bucket string) (unpack.Cleaned, er
 }
 
 // Consider plans a restore, and checks the plan, unless there is a restore of the name that an order for it would leave alone or
-// go on with. A rehearsal is not checked: what the objects say is its outcome.
+// go on with. A rehearsal where the export is is not checked: what the objects say is its outcome.
 func (r *Restorer) Consider(ctx context.Context, m *manifest.Manifest, o Options, force bool) (*Plan, error) {
 	p := r.Plan(m, o)
-	if o.Rehearsal || len(p.Problems) > 0 {
+	switch {
+	case len(p.Transfers) > 0:
+		r.Check(ctx, p) // what has to be copied is told with everything else
+		return p, nil
+	case o.Rehearsal && !p.abroad(), len(p.Problems) > 0:
 		return p, nil
 	}
 	head, err := r.Get(ctx, p.Name)

@@ -80,3 +80,16 @@ func SafeJSON(document []byte) []byte {
 	}
 	return out
 }
+
+// Shell makes text one word of a shell: a command is there to be pasted.
+func Shell(text string) string {
+	for _, c := range text {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:", c)) {
+			return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+		}
+	}
+	if text == "" {
+		return "''"
+	}
+	return text
+}

@@ -79,3 +79,14 @@ func TestWords(t *testing.T) {
 		t.Errorf("clock %q", got)
 	}
 }
+
+func TestShell(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "''", "oss://b/k-1_2.raw": "oss://b/k-1_2.raw", "a b": "'a b'", "it's": `'it'\''s'`, "$(rm)": "'$(rm)'", "镜像": "'镜像'",
+	} {
+		if got := Shell(text); got != want {
+			t.Errorf("Shell(%q) = %s, want %s", text, got, want)
+		}
+	}
+}

@@ -27,6 +27,7 @@ type Memory struct {
 	Unreadable []export.Result
 	Percents   map[string]int
 	Proofs     map[string]*restore.Rehearsals // by image
+	Restores   []*restore.Record
 	// To is the destination, by default Destination.
 	To manifest.Destination
 	// Fail, if set, is asked before each call by its name, such as Overview; its error is the call's.
@@ -199,6 +200,22 @@ func (s *Memory) Rehearsals(_ context.Context, imageID string) (*restore.Rehears
 		return nil, err
 	}
 	return s.Proofs[imageID], nil
+}
+
+// AtWork implements page.Source.
+func (s *Memory) AtWork(context.Context) ([]*restore.Record, error) {
+	if err := s.fail("AtWork"); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(s.Restores), func(r *restore.Record) bool { return r.State.Terminal() }), nil
+}
+
+// RestoresOf implements page.Source.
+func (s *Memory) RestoresOf(_ context.Context, imageID string) ([]*restore.Record, error) {
+	if err := s.fail("RestoresOf"); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(s.Restores), func(r *restore.Record) bool { return r.Source.Image.ID != imageID }), nil
 }
 
 // Progress implements page.Source.

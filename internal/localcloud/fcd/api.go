@@ -70,7 +70,7 @@ func (s *Server) invokeFunction(r *http.Request, name, requestID string, body []
 		return refuse(http.StatusNotFound, "VersionNotFound", "The version or alias does not exist.")
 	}
 	if async {
-		return s.accept(r, requestID, body)
+		return s.accept(r, requestID, body, "api")
 	}
 	result, err := s.invoke(r.Context(), requestID, body)
 	if err != nil {
@@ -84,8 +84,10 @@ func (s *Server) invokeFunction(r *http.Request, name, requestID string, body []
 	return response{status: http.StatusOK, header: header, body: result.Payload, code: result.ErrorType}
 }
 
-// accept takes an asynchronous invocation in, once for each task id that callers choose.
-func (s *Server) accept(r *http.Request, requestID string, body []byte) response {
+// accept takes an asynchronous invocation in, once for each task id that callers choose. The answer has no body.
+//
+// Guess: the ids of the HTTP trigger and of the API are the same function's, so that one is taken for both.
+func (s *Server) accept(r *http.Request, requestID string, payload []byte, source string) response {
 	if id := r.Header.Get("X-Fc-Async-Task-Id"); id != "" {
 		if !taskID.MatchString(id) {
 			return refuse(http.StatusBadRequest, "InvalidArgument", "The asynchronous task id is malformed.")
@@ -95,7 +97,7 @@ func (s *Server) accept(r *http.Request, requestID string, body []byte) response
 			return refuse(http.StatusConflict, "AsyncTaskAlreadyExists", "The asynchronous task exists already.")
 		}
 	}
-	if !s.enqueue(requestID, body, "api") {
+	if !s.enqueue(requestID, payload, source) {
 		return refusal(ErrClosed)
 	}
 	return response{status: http.StatusAccepted}

@@ -50,7 +50,7 @@ type Options struct {
 	// Bus delivers the events of event triggers. It may be nil if the function has none.
 	Bus *eventbus.Bus
 	// Speed is how much faster than real time the platform's time runs: for timers, the pauses between retries and the age
-	// of events. 0 means 1. Timeouts are in real time, because the function measures them itself.
+	// of events. 0 means 1. Timeouts, of up to a day, are in real time, because the function measures them itself.
 	Speed float64
 	// Binary is the path of the function's executable for this machine.
 	Binary string

@@ -94,6 +94,14 @@ func TestFunctionGetsTheDocumentedContextAndNothingOfItsParent(t *testing.T) {
 	}
 }
 
+func TestTimeoutOfADay(t *testing.T) {
+	t.Parallel()
+	c := deployYAML(t, strings.Replace(specYAML, "timeout: 30", "timeout: 86400", 1), nil)
+	if r := c.context(t); r.Timeout != 86400 || r.Left < 24*time.Hour-time.Minute || r.Left > 24*time.Hour {
+		t.Errorf("a timeout of %d s, of which %v are left", r.Timeout, r.Left)
+	}
+}
+
 func TestTimeoutKillsTheProcess(t *testing.T) {
 	t.Parallel()
 	c := deploy(t, func(o *fcd.Options) { o.Timeout = 3 * time.Second })

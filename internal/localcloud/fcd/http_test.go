@@ -213,6 +213,44 @@ func TestHTTPTriggerBuildsTheDocumentedEvent(t *testing.T) {
 	}
 }
 
+// TestHTTPTriggerTakesAsynchronousRequests: Function Compute answers by itself, and the function gets the same event as otherwise,
+// once for each id that callers choose.
+func TestHTTPTriggerTakesAsynchronousRequests(t *testing.T) {
+	t.Parallel()
+	c := deploy(t, nil)
+	trigger := newClient(t, c.HTTPTrigger(), c.user(t, "ecs:DescribeImages", "*"))
+	async := func(task string) http.Header {
+		header := http.Header{"X-Fc-Invocation-Type": {"Async"}}
+		if task != "" {
+			header.Set("X-Fc-Async-Task-Id", task)
+		}
+		return header
+	}
+	for _, tc := range []struct {
+		name, body string
+		header     http.Header
+		status     int
+		want       string
+	}{
+		{"taken in", "once", async(""), 202, ""},
+		{"the largest", strings.Repeat("x", 128<<10), async(""), 202, ""},
+		{"too large", strings.Repeat("x", 128<<10+1), async(""), 400, "InvalidArgument"},
+		{"a task", "task", async("task-1"), 202, ""},
+		{"the same task", "task", async("task-1"), 409, "AsyncTaskAlreadyExists"},
+		{"a malformed task", "task", async("1"), 400, "InvalidArgument"},
+	} {
+		response, body := trigger.do("POST", "/asked", tc.body, tc.header)
+		if response.StatusCode != tc.status || !strings.Contains(body, tc.want) || tc.status == 202 && body != "" || response.Header.Get("X-Fc-Request-Id") == "" {
+			t.Errorf("%s: got %d %q %v", tc.name, response.StatusCode, body, response.Header)
+		}
+	}
+	c.idle(t)
+	all := c.output.waitFor(t, `"rawPath":"/asked"`, 3)
+	if strings.Count(all, `"body":"once"`) != 1 || strings.Count(all, `"body":"task"`) != 1 || c.Stats().Invocations != 3 {
+		t.Errorf("%d invocations: %.2000s", c.Stats().Invocations, all)
+	}
+}
+
 func TestHTTPTriggerLimits(t *testing.T) {
 	t.Parallel()
 	c := deploy(t, nil)

@@ -118,10 +118,8 @@ func (s *Server) invokeTrigger(r *http.Request, requestID string, body []byte, a
 		panic(fmt.Sprintf("encode HTTP event: %v", err)) // strings and booleans always encode
 	}
 	if async {
-		if !s.enqueue(requestID, event, "http") {
-			return refusal(ErrClosed)
-		}
-		return response{status: http.StatusAccepted}
+		// Guess: what the function answers then, whatever its statusCode, is a result, and not tried again.
+		return s.accept(r, requestID, event, "http")
 	}
 	result, err := s.invoke(r.Context(), requestID, event)
 	switch {

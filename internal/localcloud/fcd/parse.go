@@ -6,6 +6,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -67,9 +68,20 @@ func variables(n node, override map[string]string) map[string]any {
 		if _, ok := declared[name]; !ok {
 			n.problems.add(join(n.path, name), "not declared, but given a value")
 		}
-		values[name] = override[name]
+		values[name] = likewise(declared[name], override[name])
 	}
 	return values
+}
+
+// likewise is a text with the type of the value that it replaces, if it can have that.
+func likewise(declared any, text string) any {
+	switch declared.(type) {
+	case uint64, int64, float64:
+		if number, err := strconv.ParseFloat(text, 64); err == nil {
+			return number
+		}
+	}
+	return text
 }
 
 func parseResources(n node) Spec {

@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 )
 
 // everyMinutes matches the one form of @every that the platform documents.
@@ -15,8 +14,6 @@ var everyMinutes = regexp.MustCompile(`^@every [1-9][0-9]*m$`)
 const (
 	// maxEventTriggers is how many rules of cloud services the default event bus holds.
 	maxEventTriggers = 10
-	// maxEventTimeout is the longest timeout of a function with an EventBridge trigger.
-	maxEventTimeout = 5 * time.Minute
 	// maxTimerPayload is the size of an asynchronous payload, which a timer's is.
 	maxTimerPayload = maxAsyncPayload
 )
@@ -48,9 +45,6 @@ func parseTriggers(n node, spec *Spec) {
 			}
 			parseEvents(name, config, spec)
 		}
-	}
-	if eventTriggers > 0 && spec.Timeout > maxEventTimeout {
-		n.problem("an EventBridge trigger allows a timeout of at most %v, and the function has %v", maxEventTimeout, spec.Timeout)
 	}
 }
 
@@ -102,6 +96,7 @@ func parseEvents(name string, n node, spec *Spec) {
 	if async := config.need("asyncInvocationType"); async.present() && !async.boolean() {
 		async.problem("only asynchronous event triggers are supported here")
 	}
+	// Only custom sources, such as MNS, bound the function's timeout: at five minutes.
 	source := config.need("eventSourceConfig").object("eventSourceType")
 	source.need("eventSourceType").oneOf("Default")
 	pattern := config.need("eventRuleFilterPattern")

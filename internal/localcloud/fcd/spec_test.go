@@ -22,12 +22,13 @@ func readProjectSpec(t testing.TB) []byte {
 
 func TestProjectSpec(t *testing.T) {
 	t.Parallel()
-	spec, err := fcd.ParseSpec(readProjectSpec(t), map[string]string{"region": "cn-beijing", "bucket": "mine", "failureQueue": "lost"})
+	vars := map[string]string{"region": "cn-beijing", "bucket": "mine", "failureQueue": "lost", "timeout": "86400"}
+	spec, err := fcd.ParseSpec(readProjectSpec(t), vars)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if spec.Name != "imageferry" || spec.Region != "cn-beijing" || spec.Handler != "main" || spec.Role != "imageferry" ||
-		spec.Timeout != 300*time.Second || spec.Environment["FERRY_BUCKET"] != "mine" {
+		spec.Timeout != 24*time.Hour || spec.Environment["FERRY_BUCKET"] != "mine" {
 		t.Errorf("unexpected function %+v", spec)
 	}
 	if spec.Async != (fcd.Async{MaxRetries: 3, MaxAge: 24 * time.Hour, FailureQueue: "lost"}) {
@@ -41,7 +42,7 @@ func TestProjectSpec(t *testing.T) {
 		next    time.Time
 		payload string
 	}{
-		"follow": {now.Add(5 * time.Minute), `{"action":"follow"}`},
+		"follow": {now.Add(time.Minute), `{"action":"follow"}`},
 		"sweep":  {time.Date(2026, 11, 23, 11, 17, 0, 0, time.UTC), `{"action":"sweep"}`},
 	}
 	for _, timer := range spec.Timers {
@@ -51,6 +52,19 @@ func TestProjectSpec(t *testing.T) {
 	}
 	if len(spec.Timers) != len(want) {
 		t.Errorf("got %d timers, want %d", len(spec.Timers), len(want))
+	}
+}
+
+// TestProjectSpecTimeout: what replaces a number is one, and has to be one.
+func TestProjectSpecTimeout(t *testing.T) {
+	t.Parallel()
+	if spec, err := fcd.ParseSpec(readProjectSpec(t), nil); err != nil || spec.Timeout != 5*time.Minute {
+		t.Errorf("the timeout is %v (%v)", spec.Timeout, err)
+	}
+	for _, value := range []string{"86401", "0", "1.5", "a day", ""} {
+		if _, err := fcd.ParseSpec(readProjectSpec(t), map[string]string{"timeout": value}); err == nil || !strings.Contains(err.Error(), "props.timeout") {
+			t.Errorf("%q: %v", value, err)
+		}
 	}
 }
 
@@ -117,7 +131,7 @@ func TestParseSpecRefuses(t *testing.T) {
 		"no cpu":               {change("cpu: 0.05", ""), props + ".cpu: missing"},
 		"an odd disk":          {change("timeout: 30", "timeout: 30\n      diskSize: 1024"), props + ".diskSize"},
 		"no time":              {change("timeout: 30", "timeout: 0"), props + ".timeout: 0 is not between 1 and 86400"},
-		"too much time":        {change("timeout: 30", "timeout: 301"), "timeout of at most 5m0s"},
+		"too much time":        {change("timeout: 30", "timeout: 86401"), props + ".timeout: 86401 is not between 1 and 86400"},
 		"a malformed role":     {change("Test-Role", "acs:ram::1:role/x"), props + ".role"},
 		"a reserved name":      {change("TEST_NAME", "FC_NAME"), props + ".environmentVariables.FC_NAME: the prefix FC_ is reserved"},
 		"a malformed name":     {change("TEST_NAME", "1NAME"), "the name does not match"},

@@ -16,7 +16,7 @@ func (t *template) readParameters(declared object) {
 	for _, name := range slices.Sorted(maps.Keys(declared)) {
 		path := "Parameters." + name
 		p := t.mapping(path, declared[name],
-			"Type", "Description", "Default", "AllowedPattern", "AllowedValues", "ConstraintDescription", "MaxLength", "NoEcho")
+			"Type", "Description", "Default", "AllowedPattern", "AllowedValues", "ConstraintDescription", "MaxLength", "MinValue", "MaxValue", "NoEcho")
 		t.text(path+".Description", p["Description"])
 		if _, ok := p["NoEcho"].(bool); !ok && p["NoEcho"] != nil {
 			t.problems.add(path+".NoEcho", "not a boolean")
@@ -68,6 +68,23 @@ func (t *template) typed(path, kind, text string) any {
 	return text
 }
 
+// checkRange holds a number against MinValue and MaxValue.
+func (t *template) checkRange(path string, p object, text string) {
+	n, err := strconv.ParseFloat(text, 64) // another text than a number is reported already
+	for _, bound := range []string{"MinValue", "MaxValue"} {
+		if p[bound] == nil {
+			continue
+		}
+		limit, ok := p[bound].(uint64)
+		switch {
+		case !ok || p["Type"] != "Number":
+			t.problems.add(path+"."+bound, "not a number, or not of one")
+		case err == nil && (bound == "MinValue" && n < float64(limit) || bound == "MaxValue" && n > float64(limit)):
+			t.problems.add(path, "%s is out of range: %s is %d", text, bound, limit)
+		}
+	}
+}
+
 // checkRules holds a value against the rules of its parameter. ConstraintDescription is what people are shown then.
 func (t *template) checkRules(path string, p object, text string) {
 	hint := t.text(path+".ConstraintDescription", p["ConstraintDescription"])
@@ -85,6 +102,7 @@ func (t *template) checkRules(path string, p object, text string) {
 	} else if !ok && p["MaxLength"] != nil {
 		t.problems.add(path+".MaxLength", "not a number")
 	}
+	t.checkRange(path, p, text)
 	allowed, ok := p["AllowedValues"].([]any)
 	if !ok && p["AllowedValues"] != nil {
 		t.problems.add(path+".AllowedValues", "not a list")

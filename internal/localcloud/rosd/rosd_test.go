@@ -37,6 +37,11 @@ func TestOwnTemplate(t *testing.T) {
 		len(f.Timers) != 2 || len(f.Events) != 2 || f.HTTP == nil || f.HTTP.Anonymous {
 		t.Errorf("the function is %+v", f)
 	}
+	long := own(t)
+	long.Parameters["Timeout"], long.Parameters["Cpu"], long.Parameters["MemorySize"] = "86400", "1", "1024"
+	if stack, err := rosd.Read(long); err != nil || stack.Function.Timeout != 24*time.Hour || stack.Function.MemoryMB != 1024 {
+		t.Errorf("for large disks: %+v (%v)", stack, err)
+	}
 	if want := []rosd.Bucket{{"golden-images", "private"}, {"golden-manifests", "private"}}; !slices.Equal(stack.Buckets, want) {
 		t.Errorf("the buckets are %v", stack.Buckets)
 	}
@@ -105,12 +110,16 @@ func TestRefusals(t *testing.T) {
 		"deletion policy":        {old: "DeletionPolicy: Retain", new: "DeletionPolicy: Keep", want: "neither Retain nor Delete"},
 		"bad cron":               {old: "0 17 * * * *", new: "17 * * * *", want: "cronExpression"},
 		"unknown trigger key":    {old: "        enable: true\n        payload", new: "        enabled: true\n        payload", want: "unknown key"},
-		"memory of a wrong size": {old: "Cpu: 0.25", new: "Cpu: 2", want: "cpu"},
+		"memory of a wrong size": {parameters: map[string]string{"Cpu": "2"}, want: "cpu"},
 		"value not allowed":      {parameters: map[string]string{"Prefix": "a/b"}, want: "1 to 30 letters or digits"},
 		"value not in the list":  {parameters: map[string]string{"MemorySize": "300"}, want: "Parameters.MemorySize"},
 		"value not a number":     {parameters: map[string]string{"MemorySize": "many"}, want: "is not a number"},
 		"value not a boolean":    {parameters: map[string]string{"CreateBuckets": "perhaps"}, want: "is not a boolean"},
 		"value too long":         {parameters: map[string]string{"ManifestPrefix": strings.Repeat("a", 100) + "/"}, want: "at most 100"},
+		"too little":             {parameters: map[string]string{"Timeout": "59"}, want: "MinValue is 60"},
+		"too much":               {parameters: map[string]string{"Timeout": "86401"}, want: "MaxValue is 86400"},
+		"half a second":          {parameters: map[string]string{"Timeout": "60.5"}, want: "timeout"},
+		"range of a text":        {old: "    MaxValue: 86400", new: "    MaxValue: day", want: "Parameters.Timeout.MaxValue"},
 		"value for nothing":      {parameters: map[string]string{"Buckets": "x"}, want: "does not have"},
 	} {
 		t.Run(name, func(t *testing.T) {
