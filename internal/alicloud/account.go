@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ram"
 
 	"imageferry/internal/alicloud/endpoint"
@@ -20,6 +17,7 @@ import (
 type Account struct {
 	options Options
 	sts     string
+	line    line // to RAM
 	ram     rpc
 }
 
@@ -45,7 +43,8 @@ func OpenAccount(options Options, stsEndpoint, ramEndpoint string) (*Account, er
 	return &Account{
 		options: options,
 		sts:     stsEndpoint,
-		ram:     rpc{line: session.ECS.line.to("ram"), region: options.Region, version: options.Version, endpoint: at},
+		line:    session.ECS.line.to("ram"),
+		ram:     rpc{region: options.Region, version: options.Version, endpoint: at},
 	}, nil
 }
 
@@ -63,7 +62,7 @@ func (a *Account) Role(ctx context.Context, name string) (doctor.Role, bool, err
 			Trust text `json:"AssumeRolePolicyDocument"`
 		} `json:"Role"`
 	}
-	f := a.ram.read(ctx, func() requests.AcsRequest {
+	f := a.read(ctx, func() requests.AcsRequest {
 		request := ram.CreateGetRoleRequest()
 		request.RoleName = name
 		return request
@@ -85,7 +84,7 @@ func (a *Account) Policies(ctx context.Context, role string) ([]doctor.Policy, e
 			Type text `json:"PolicyType"`
 		}] `json:"Policies"`
 	}
-	f := a.ram.read(ctx, func() requests.AcsRequest {
+	f := a.read(ctx, func() requests.AcsRequest {
 		request := ram.CreateListPoliciesForRoleRequest()
 		request.RoleName = role
 		return request
@@ -110,7 +109,7 @@ func (a *Account) policy(ctx context.Context, kind, name string) ([]byte, error)
 			Document text `json:"PolicyDocument"`
 		} `json:"DefaultPolicyVersion"`
 	}
-	f := a.ram.read(ctx, func() requests.AcsRequest {
+	f := a.read(ctx, func() requests.AcsRequest {
 		request := ram.CreateGetPolicyRequest()
 		request.PolicyType, request.PolicyName = kind, name
 		return request
@@ -121,20 +120,12 @@ func (a *Account) policy(ctx context.Context, kind, name string) ([]byte, error)
 	return []byte(answer.Version.Document), nil
 }
 
-// An rpc is a service that shares ECS's protocol, at a known endpoint.
-type rpc struct {
-	line     line
-	region   string
-	version  string
-	endpoint endpoint.Endpoint
-}
-
 // read makes an idempotent call, under the same rules as those to ECS.
-func (r *rpc) read(ctx context.Context, build func() requests.AcsRequest, decode func([]byte) error) *fault {
+func (a *Account) read(ctx context.Context, build func() requests.AcsRequest, decode func([]byte) error) *fault {
 	op := build().GetActionName()
 	repeat := func(f *fault) bool { return f.again && !throttled(f.Code) }
-	return r.line.call(ctx, op, maxAnswer, ecsTries, repeat, func(x *exchange, c Credentials) error {
-		if err := r.send(build(), x, c); err != nil {
+	return a.line.call(ctx, op, maxAnswer, ecsTries, repeat, func(x *exchange, c Credentials) error {
+		if err := a.ram.send(build(), x, c); err != nil {
 			return err
 		}
 		if x.cut {
@@ -142,21 +133,4 @@ func (r *rpc) read(ctx context.Context, build func() requests.AcsRequest, decode
 		}
 		return decode(x.body)
 	})
-}
-
-// send uses a client of its own for each request, for the reasons that ECS's send has.
-func (r *rpc) send(request requests.AcsRequest, x *exchange, c Credentials) error {
-	config := sdk.NewConfig().WithScheme(strings.ToUpper(r.endpoint.Scheme)).WithTimeout(2 * r.line.timeout)
-	config.Transport = x
-	var signer any = credentials.NewAccessKeyCredential(c.AccessKeyID, c.AccessKeySecret)
-	if c.SecurityToken != "" {
-		signer = credentials.NewStsTokenCredential(c.AccessKeyID, c.AccessKeySecret, c.SecurityToken)
-	}
-	client, err := sdk.NewClientWithOptions(r.region, config, signer)
-	if err != nil {
-		return err
-	}
-	request.SetDomain(r.endpoint.Host)
-	client.AppendUserAgent("imageferry", r.version)
-	return client.DoAction(request, responses.NewCommonResponse())
 }

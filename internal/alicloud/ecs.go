@@ -3,13 +3,9 @@ package alicloud
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
 
 	"imageferry/internal/alicloud/endpoint"
@@ -33,9 +29,8 @@ var (
 // ecsTries is how often an idempotent call is sent.
 const ecsTries = 3
 
-// prepare makes the SDK build its map of endpoints, a package variable that it would otherwise write with its first
-// client, unguarded.
-var prepare = sync.OnceFunc(func() { ecs.GetEndpointMap() })
+// ecsHosts is the SDK's map of endpoints, a package variable that it writes when it is first asked, unguarded.
+var ecsHosts = sync.OnceValue(ecs.GetEndpointMap)
 
 // read makes an idempotent call. Throttling is not tried again here: ECS opens again a minute later.
 func (e *ECS) read(ctx context.Context, build func() requests.AcsRequest, decode func([]byte) error) *fault {
@@ -44,9 +39,10 @@ func (e *ECS) read(ctx context.Context, build func() requests.AcsRequest, decode
 
 func (e *ECS) call(ctx context.Context, tries int, build func() requests.AcsRequest, decode func([]byte) error) *fault {
 	op := build().GetActionName()
+	at := rpc{region: e.region, version: e.version, endpoint: e.endpoint, known: ecsHosts}
 	repeat := func(f *fault) bool { return f.again && !throttled(f.Code) }
 	return e.line.call(ctx, op, maxAnswer, tries, repeat, func(x *exchange, c Credentials) error {
-		if err := e.send(build(), x, c); err != nil {
+		if err := at.send(build(), x, c); err != nil {
 			return err
 		}
 		if x.cut {
@@ -54,26 +50,4 @@ func (e *ECS) call(ctx context.Context, tries int, build func() requests.AcsRequ
 		}
 		return decode(x.body)
 	})
-}
-
-// send uses a client of its own for each request: the SDK's clients are not safe for concurrent use, and its requests
-// keep their first signature. The answer is left undecoded.
-func (e *ECS) send(request requests.AcsRequest, x *exchange, c Credentials) error {
-	prepare()
-	config := sdk.NewConfig().WithScheme(strings.ToUpper(e.endpoint.Scheme)).WithTimeout(2 * e.line.timeout)
-	config.Transport = x
-	var signer any = credentials.NewAccessKeyCredential(c.AccessKeyID, c.AccessKeySecret)
-	if c.SecurityToken != "" {
-		signer = credentials.NewStsTokenCredential(c.AccessKeyID, c.AccessKeySecret, c.SecurityToken)
-	}
-	// Not the ECS package's own client: its thousand methods, with all that they need, would be linked in, because the
-	// templates of the status page call methods by name. It differs by these two fields.
-	client, err := sdk.NewClientWithOptions(e.region, config, signer)
-	if err != nil {
-		return err
-	}
-	client.EndpointMap, client.EndpointType = ecs.GetEndpointMap(), ecs.GetEndpointType()
-	client.Domain = e.endpoint.Host
-	client.AppendUserAgent("imageferry", e.version)
-	return client.DoAction(request, responses.NewCommonResponse())
 }

@@ -133,7 +133,7 @@ func (o *OSS) Bucket(ctx context.Context, name string) (export.Bucket, bool, err
 func elsewhere(endpoint string) string {
 	host, domain, _ := strings.Cut(strings.TrimSpace(endpoint), ".")
 	location := strings.TrimSuffix(host, "-internal")
-	if !strings.HasPrefix(location, "oss-") || !regionPattern().MatchString(location) || !strings.HasSuffix(domain, "aliyuncs.com") {
+	if !strings.HasPrefix(location, "oss-") || !isRegion(location) || !strings.HasSuffix(domain, "aliyuncs.com") {
 		return ""
 	}
 	return location

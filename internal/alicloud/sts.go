@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/sts"
 
 	"imageferry/internal/alicloud/endpoint"
@@ -54,9 +50,8 @@ func WhoAmI(ctx context.Context, options Options, stsEndpoint string) (Caller, e
 
 // An stsClient is the Security Token Service as one set of credentials calls it.
 type stsClient struct {
-	line    line
-	options Options
-	at      endpoint.Endpoint
+	line line
+	at   rpc
 }
 
 func openSTS(options Options, stsEndpoint string) (*stsClient, error) {
@@ -70,37 +65,22 @@ func openSTS(options Options, stsEndpoint string) (*stsClient, error) {
 			return nil, fmt.Errorf("STS endpoint %w", err)
 		}
 	}
-	return &stsClient{line: session.ECS.line.to("sts"), options: options, at: at}, nil
+	return &stsClient{
+		line: session.ECS.line.to("sts"),
+		at:   rpc{region: options.Region, version: options.Version, endpoint: at, known: stsHosts},
+	}, nil
 }
 
 // call makes a call that may be repeated.
 func (c *stsClient) call(ctx context.Context, op string, build func() requests.AcsRequest, decode func([]byte) error) *fault {
 	repeat := func(f *fault) bool { return f.again || throttled(f.Code) }
 	return c.line.call(ctx, op, maxAnswer, ecsTries, repeat, func(x *exchange, k Credentials) error {
-		if err := c.send(build(), x, k); err != nil {
+		if err := c.at.send(build(), x, k); err != nil {
 			return err
 		}
 		return decode(x.body)
 	})
 }
 
-// prepareSTS makes the SDK build its map of endpoints, unguarded otherwise, see prepare.
-var prepareSTS = sync.OnceFunc(func() { sts.GetEndpointMap() })
-
-func (c *stsClient) send(request requests.AcsRequest, x *exchange, k Credentials) error {
-	prepareSTS()
-	config := sdk.NewConfig().WithScheme(strings.ToUpper(c.at.Scheme))
-	config.Transport = x
-	var signer any = credentials.NewAccessKeyCredential(k.AccessKeyID, k.AccessKeySecret)
-	if k.SecurityToken != "" {
-		signer = credentials.NewStsTokenCredential(k.AccessKeyID, k.AccessKeySecret, k.SecurityToken)
-	}
-	client, err := sdk.NewClientWithOptions(c.options.Region, config, signer) // not the STS package's own, see ECS's send
-	if err != nil {
-		return err
-	}
-	client.EndpointMap, client.EndpointType = sts.GetEndpointMap(), sts.GetEndpointType()
-	client.Domain = c.at.Host
-	client.AppendUserAgent("imageferry", c.options.Version)
-	return client.DoAction(request, responses.NewCommonResponse())
-}
+// stsHosts is the SDK's map of endpoints, see ecsHosts.
+var stsHosts = sync.OnceValue(sts.GetEndpointMap)

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -18,12 +19,12 @@ import (
 func harmless(text string, most int) string {
 	text = oneLine(text)
 	text = strings.NewReplacer("@", "＠", "<", "＜", ">", "＞", "://", "[:]//").Replace(text)
-	text = barePattern.ReplaceAllString(text, "$1[.]")
+	text = barePattern().ReplaceAllString(text, "$1[.]")
 	return cut(text, most)
 }
 
 // barePattern finds what chats take for an address although it has no scheme.
-var barePattern = regexp.MustCompile(`(?i)\b(www)\.`)
+var barePattern = lazily(`(?i)\b(www)\.`)
 
 // oneLine leaves out what is not printed (control characters, and those that reorder or hide text) and invalid bytes.
 func oneLine(text string) string {
@@ -59,9 +60,14 @@ const minToken = 8
 const maxShown = 200
 
 var (
-	addressPattern = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://[^\s"'<>]+`)
-	secretPattern  = regexp.MustCompile(`(?i)\b(access_token|token|key|secret|sign|signature)=[^&\s"'<>]+`)
+	addressPattern = lazily(`(?i)\b[a-z][a-z0-9+.-]*://[^\s"'<>]+`)
+	secretPattern  = lazily(`(?i)\b(access_token|token|key|secret|sign|signature)=[^&\s"'<>]+`)
 )
+
+// lazily compiles an expression when somebody is told something for the first time: most functions tell nobody.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
 
 // redactor makes text fit for errors and logs: without addresses, and without any part of the receiver's own one and of the
 // secret, should a service repeat them.
@@ -83,7 +89,7 @@ func redactor(address *url.URL, secret string) func(string) string {
 				text = strings.ReplaceAll(text, form, "***")
 			}
 		}
-		text = secretPattern.ReplaceAllString(addressPattern.ReplaceAllString(text, "[url]"), "$1=***")
+		text = secretPattern().ReplaceAllString(addressPattern().ReplaceAllString(text, "[url]"), "$1=***")
 		return cut(oneLine(text), maxShown)
 	}
 }

@@ -56,7 +56,7 @@ func TestZipRefusesWhatIsTooLarge(t *testing.T) {
 	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
 	_, err := Zip(noise)
 	var tooLarge *TooLargeError
-	if !errors.As(err, &tooLarge) || tooLarge.Bytes <= MaxBytes || !strings.Contains(err.Error(), "4194304") {
+	if !errors.As(err, &tooLarge) || tooLarge.Bytes <= MaxBytes || !strings.Contains(err.Error(), "4000000") {
 		t.Errorf("the error is %v", err)
 	}
 }

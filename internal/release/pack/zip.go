@@ -9,8 +9,8 @@ import (
 	"imageferry/internal/release/pack/deflate"
 )
 
-// MaxBytes is how large a zip may become, 4 MiB: a small package is what keeps cold starts short.
-const MaxBytes = 4 << 20
+// MaxBytes is how large a zip may become: a small package is what keeps cold starts short.
+const MaxBytes = 4_000_000
 
 // TooLargeError is the error of [Zip] when the zip exceeds [MaxBytes].
 type TooLargeError struct{ Bytes int }
