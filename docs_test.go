@@ -324,8 +324,8 @@ func answerIndex(entries map[string]reasonEntry) string {
 	return b.String()
 }
 
-// answersOf reads which error codes of ECS and OSS a package takes for which reason from its source: the map codes, the table
-// messages, if there is one, and isThrottled.
+// answersOf reads which error codes of ECS and OSS a package takes for which reason from its source: the map codes and the table
+// messages, if there is one; and from that of exports what any call may be answered with: the map common and CommonReason.
 func answersOf(t *testing.T, dir string) map[string][]string {
 	t.Helper()
 	constants, declared := declarations(t, dir)
@@ -337,9 +337,12 @@ func answersOf(t *testing.T, dir string) map[string][]string {
 		}
 		answers[constants[name.Name]] = append(answers[constants[name.Name]], answer)
 	}
-	for _, element := range literal(t, declared["codes"]).Elts {
-		pair, _ := element.(*ast.KeyValueExpr)
-		add(pair.Value, "`"+text(pair.Key)+"`")
+	_, shared := declarations(t, "internal/export")
+	for _, table := range []ast.Node{declared["codes"], shared["common"]} {
+		for _, element := range literal(t, table).Elts {
+			pair, _ := element.(*ast.KeyValueExpr)
+			add(pair.Value, "`"+text(pair.Key)+"`")
+		}
 	}
 	if messages, ok := declared["messages"]; ok {
 		for _, element := range literal(t, messages).Elts {
@@ -347,18 +350,13 @@ func answersOf(t *testing.T, dir string) map[string][]string {
 			add(row.Elts[2], fmt.Sprintf("`%s` with \"%s\" in its message", text(row.Elts[0]), text(row.Elts[1])))
 		}
 	}
-	ast.Inspect(declared["isThrottled"], func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.CallExpr: // strings.HasPrefix, strings.HasSuffix
+	ast.Inspect(shared["CommonReason"], func(n ast.Node) bool {
+		if n, ok := n.(*ast.CallExpr); ok { // strings.HasPrefix, strings.HasSuffix
 			pattern := "`" + text(n.Args[1]) + "…`"
 			if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "HasSuffix" {
 				pattern = "`…" + text(n.Args[1]) + "`"
 			}
 			add(ast.NewIdent("throttled"), pattern)
-		case *ast.BinaryExpr:
-			if n.Op == token.EQL {
-				add(ast.NewIdent("throttled"), "`"+text(n.Y)+"`")
-			}
 		}
 		return true
 	})

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"maps"
 	"testing"
 
 	"imageferry/internal/manifest"
@@ -109,7 +110,9 @@ func TestCodesHaveReasons(t *testing.T) {
 	for _, c := range refusals {
 		tried[c.code] = true
 	}
-	for code, reason := range codes {
+	all := maps.Clone(codes)
+	maps.Copy(all, common)
+	for code, reason := range all {
 		if reasons[reason].Code == "" {
 			t.Errorf("%s stands for %q, which is no reason", code, reason)
 		}

@@ -1,10 +1,12 @@
 package restore
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
+	"imageferry/internal/export"
 	"imageferry/internal/manifest"
 )
 
@@ -162,9 +164,13 @@ func TestReasons(t *testing.T) {
 		}
 		seen[r.Code] = true
 	}
-	for code, reason := range codes {
+	answers := maps.Clone(codes)
+	for _, code := range []string{"Throttling.User", "Forbidden.RAM", "SecurityTokenExpired", "InternalError"} {
+		answers[code] = export.CommonReason(code)
+	}
+	for code, reason := range answers {
 		if !seen[reason] {
-			t.Errorf("%s stands for %s, which is no reason", code, reason)
+			t.Errorf("%s stands for %q, which is no reason", code, reason)
 		}
 	}
 }
