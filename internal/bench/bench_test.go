@@ -179,7 +179,7 @@ func TestTables(t *testing.T) {
 	if strings.Contains(text.String(), "[2]") {
 		t.Error("a note is there twice")
 	}
-	for _, want := range []string{"## Hot path", "| an \\| event <sup>1</sup> | 4 ms (3 ms–5 ms) | 1 ms the floor | 4× | 11 / 3 | ≤ 1.30× | missed |", "1. Simulated."} {
+	for _, want := range []string{"## Hot path", "| an \\| event <sup>1</sup> | 4 ms (3 ms–5 ms) | 1 ms the floor | 4× | 11 / 3 | ≤ 1.30× | missed |", "1. Simulated.", "## What limits it"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page has no %q:\n%s", want, page.String())
 		}

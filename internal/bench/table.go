@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed" // limits.md
 	"encoding/json"
 	"fmt"
 	"io"
@@ -112,9 +113,15 @@ func (r Report) WriteMarkdown(w io.Writer) error {
 	for i, note := range notes {
 		fmt.Fprintf(&b, "%d. %s\n", i+1, note)
 	}
+	b.WriteString(limits)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// limits is what the figures come from, as profiles showed.
+//
+//go:embed limits.md
+var limits string
 
 const preface = `# Benchmarks
 
