@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The types below read fields whose JSON type differs between versions of the API, and between its documents and its
@@ -19,6 +20,10 @@ type text string
 func (t *text) UnmarshalJSON(data []byte) error {
 	switch data[0] {
 	case '"':
+		if plain := data[1 : len(data)-1]; !bytes.ContainsRune(plain, '\\') && utf8.Valid(plain) {
+			*t = text(plain) // as nearly all are
+			return nil
+		}
 		return json.Unmarshal(data, (*string)(t))
 	case '{', '[':
 		return errors.New("not a scalar")
@@ -71,6 +76,10 @@ func (l *list[T]) UnmarshalJSON(data []byte) error {
 		}
 		return errors.New("not a list")
 	}
+	if inner, ok := wrapped(data); ok && json.Unmarshal(inner, (*[]T)(l)) == nil {
+		return nil
+	}
+	*l = nil
 	var wrapper map[string]json.RawMessage
 	if err := json.Unmarshal(data, &wrapper); err != nil {
 		return err
@@ -96,6 +105,16 @@ func (l *list[T]) UnmarshalJSON(data []byte) error {
 		}
 	}
 	return nil
+}
+
+// wrapped is the array in {"Image":[…]}, found without reading through it: a page of images has a hundred of them, with three lists
+// each. What only looks like that is no array to whoever decodes it.
+func wrapped(object []byte) (array []byte, ok bool) {
+	inside := bytes.TrimSpace(object[1 : len(object)-1])
+	_, rest, ok := bytes.Cut(bytes.TrimPrefix(inside, []byte{'"'}), []byte{'"'})
+	rest, colon := bytes.CutPrefix(bytes.TrimSpace(rest), []byte{':'})
+	rest = bytes.TrimSpace(rest)
+	return rest, ok && colon && bytes.HasPrefix(rest, []byte{'['})
 }
 
 // decodeAnswer reads an answer of ECS: a JSON object with the id of the request, as all of them have. Without it an empty
