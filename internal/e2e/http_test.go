@@ -20,7 +20,7 @@ func order(imageID string) string { return `{"imageId":"` + imageID + `"}` }
 // TestHTTP walks through the whole API as an engineer with a signed client does.
 func TestHTTP(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, setup{})
+	d := deploy(t, setup{noTimers: true}) // a sweep would submit what nobody has asked for
 	id := d.ECS.AddImage(ecsd.Image{Name: "asked-for"})
 
 	var result export.Result
@@ -32,7 +32,11 @@ func TestHTTP(t *testing.T) {
 	if result.New {
 		t.Errorf("submitted again: %+v", result)
 	}
-	d.wait(t, id, manifest.Exported)
+	var answer struct{ Rounds []export.Round }
+	poll(t, "it is exported", func() bool {
+		d.want(t, http.StatusOK, http.MethodPost, "/follow", "", &answer)
+		return d.head(t, id).State == manifest.Exported
+	})
 
 	var one manifest.Manifest
 	d.want(t, http.StatusOK, http.MethodGet, "/exports/"+id, "", &one)
@@ -41,7 +45,6 @@ func TestHTTP(t *testing.T) {
 	}
 	d.pages(t, id)
 
-	var answer struct{ Rounds []export.Round }
 	unknown := d.ECS.AddImage(ecsd.Image{Name: "not-asked-for"})
 	d.want(t, http.StatusOK, http.MethodPost, "/sweep", `{"dryRun":true}`, &answer)
 	if len(answer.Rounds) != 1 || !answer.Rounds[0].DryRun || len(answer.Rounds[0].Results) != 1 || answer.Rounds[0].Results[0].ImageID != unknown {
