@@ -71,7 +71,7 @@ func tickOf(ctx context.Context, l *lab, n int) (tick, error) {
 		s.delay(0)
 		all := s.recorder.take()
 		t.calls = len(all)
-		t.follow = all.of("DescribeTasks", "ListObjects") - 1 // the drain lists the queue
+		t.follow = all.of("DescribeTasks", "ListObjectsV2") - 1 // the drain lists the queue
 		return milliseconds(took), err
 	})
 	if err != nil {

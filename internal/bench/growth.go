@@ -28,6 +28,7 @@ func grow(ctx context.Context, l *lab, kind string, sizes []int, base int, plant
 			return nil, err
 		}
 		defer s.end()
+		s.settings.ProbePause = 0
 		if err := plant(s, ctx, 0, n); err != nil {
 			return nil, err
 		}
@@ -67,8 +68,8 @@ func grow(ctx context.Context, l *lab, kind string, sizes []int, base int, plant
 }
 
 var growthNotes = map[string]string{
-	"tick": "Follow and drain without latency, in the process of the benchmark. What is queued is held by a quota, so each tick sends one " +
-		"export to ECS as a probe.",
+	"tick": "Follow and drain without latency, in the process of the benchmark. What is queued is held by a quota, and each tick sends one " +
+		"export to ECS as a probe, which the function does in one of five.",
 	"overview": "It lists the index, a thousand exports a call, up to ten calls of those that are over; beyond them it tells what the newest " +
 		"sweep has counted.",
 }
