@@ -156,7 +156,7 @@ func (f sweepFigures) rows(what string, n, exported, fixed int) []Row {
 	note := fmt.Sprintf("Without the %d calls that a sweep makes beside, for any number of images.", fixed)
 	took := Row{What: what + ", time", Unit: Milliseconds, Ours: f.ours.took}
 	if f.dry {
-		took = took.noted("A dry run, which answers with every image that it would submit.")
+		took = took.noted("A dry run, which tells of a thousand of the images that it would submit, and counts the others.")
 	}
 	peak := Row{What: what + ", peak memory", Unit: Bytes, Ours: f.ours.peak, Note: took.Note}
 	all := Row{What: what + ", calls", Unit: Calls, Ours: sampleOf(float64(looked)), Note: note}

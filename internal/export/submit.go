@@ -70,7 +70,8 @@ func (f *Ferry) lookFirst(ctx context.Context, imageID string, known *manifest.I
 		published, _ = f.journal.Published(gctx, f.settings.Destination, imageID) // a hint: without it the journal tells
 		return nil
 	})
-	return image, published, g.Wait()
+	err = g.Wait()
+	return image, published, err
 }
 
 // A begunError says that an export has begun before, and is a manifest.ErrExists.

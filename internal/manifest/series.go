@@ -183,7 +183,8 @@ func (s Series[R]) pair(ctx context.Context, revision int) (head, next R, err er
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { head, err = s.optional(gctx, revision); return })
 	g.Go(func() (err error) { next, err = s.optional(gctx, revision+1); return })
-	return head, next, g.Wait()
+	err = g.Wait()
+	return head, next, err
 }
 
 // optional is Revision with the zero value for one that is not there.
