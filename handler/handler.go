@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -69,8 +70,8 @@ type Handler struct {
 	open func(ctx context.Context) ([]Target, error)
 	opts Options
 	log  *slog.Logger
-	page *page.Page
-	warm atomic.Bool // there was an invocation before
+	page func() *page.Page // made for the first request
+	warm atomic.Bool       // there was an invocation before
 }
 
 // New returns a handler. It calls open once in each invocation, with the invocation's context and so its credentials; open
@@ -81,7 +82,7 @@ func New(open func(ctx context.Context) ([]Target, error), opts Options) *Handle
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{open: open, opts: opts, log: log, page: page.New(opts.Page)}
+	return &Handler{open: open, opts: opts, log: log, page: sync.OnceValue(func() *page.Page { return page.New(opts.Page) })}
 }
 
 // An Answer is what an invocation by an event or a timer did. FC keeps it for asynchronous destinations.

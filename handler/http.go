@@ -80,7 +80,7 @@ func (in *invocation) fail(w *recorder, r *http.Request, err error) problem {
 	p := *problemOf(err)
 	p.Instance = in.requestID
 	if r != nil && page.WantsHTML(r) {
-		in.page.Fail(w, r, page.Failure{Status: p.Status, Title: p.Title, Text: p.Detail, Reason: p.Reason, Remedy: p.Remedy})
+		in.page().Fail(w, r, page.Failure{Status: p.Status, Title: p.Title, Text: p.Detail, Reason: p.Reason, Remedy: p.Remedy})
 		return p
 	}
 	writeJSON(w, p.Status, problemType, p)

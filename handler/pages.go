@@ -13,7 +13,7 @@ import (
 
 // pages are the status page's routes for this invocation. Without a configuration there is nothing to show.
 func (in *invocation) pages() map[string]http.HandlerFunc {
-	return in.page.Routes(page.Backend{Source: in.ferry, Actions: visitor{in}, RequestID: in.requestID, Log: in.log})
+	return in.page().Routes(page.Backend{Source: in.ferry, Actions: visitor{in}, RequestID: in.requestID, Log: in.log})
 }
 
 // noPage tells why there is no status page to show: it is that of the function's own destination alone.

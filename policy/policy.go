@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 )
 
 // The documents.
@@ -41,10 +42,15 @@ var documents embed.FS
 
 var (
 	// placeholder matches ${name}.
-	placeholder = regexp.MustCompile(`\$\{([^}]*)\}`)
+	placeholder = lazily(`\$\{([^}]*)\}`)
 	// plain matches what may stand in for one: the characters of region, bucket, queue, role and prefix names.
-	plain = regexp.MustCompile(`^[A-Za-z0-9._/-]+$`)
+	plain = lazily(`^[A-Za-z0-9._/-]+$`)
 )
+
+// lazily compiles an expression when it is first used: the function, which has this package linked in, starts without.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
 
 // Vars are the values of the placeholders.
 type Vars struct {
@@ -85,7 +91,7 @@ func Render(name string, vars Vars) ([]byte, error) {
 		"externalId":        vars.ExternalID,
 	}
 	var problems []error
-	document := placeholder.ReplaceAllFunc(template, func(match []byte) []byte {
+	document := placeholder().ReplaceAllFunc(template, func(match []byte) []byte {
 		key := string(match[2 : len(match)-1])
 		value, known := values[key]
 		switch {
@@ -93,7 +99,7 @@ func Render(name string, vars Vars) ([]byte, error) {
 			problems = append(problems, fmt.Errorf("unknown placeholder ${%s}", key))
 		case value == "":
 			problems = append(problems, fmt.Errorf("no value for ${%s}", key))
-		case !plain.MatchString(value):
+		case !plain().MatchString(value):
 			problems = append(problems, fmt.Errorf("value %q of ${%s} is not a plain name", value, key))
 		}
 		return []byte(value)
