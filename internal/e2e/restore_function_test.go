@@ -87,11 +87,12 @@ func (d *deployment) ticked(t *testing.T, name string, stop func() bool) *restor
 		if record != nil && record.State.Terminal() || stop() {
 			return record
 		}
-		if record != nil && record.Lease != nil { // somebody who was killed has it
-			select {
-			case <-time.After(time.Until(record.Lease.Until)):
+		if record != nil && record.Lease != nil && time.Now().Before(record.Lease.Until) {
+			select { // somebody is at it, or was killed
+			case <-time.After(20 * time.Millisecond):
 			case <-ctx.Done():
 			}
+			continue
 		}
 		d.handle(t, tickEvent)
 	}
